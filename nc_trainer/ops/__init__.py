@@ -1,0 +1,15 @@
+"""int8 arithmetic: quantization of rows, and the operator `int8_linear` with its engines."""
+
+from nc_trainer.ops.engines import current_engine, use_engine
+from nc_trainer.ops.int8_linear import ACTIVATIONS, int8_linear
+from nc_trainer.ops.quantization import INT8_MAX, dequantize_rows, quantize_rows
+
+__all__ = [
+    "ACTIVATIONS",
+    "INT8_MAX",
+    "current_engine",
+    "dequantize_rows",
+    "int8_linear",
+    "quantize_rows",
+    "use_engine",
+]
