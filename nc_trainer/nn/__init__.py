@@ -1,0 +1,31 @@
+"""One int8 module for each kind of float module, and the table that pairs them.
+
+To support another kind, write its module in a file of its own and add a line to `KINDS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from nc_trainer.nn.embedding import Int8Embedding
+from nc_trainer.nn.frozen import Int8Module
+from nc_trainer.nn.linear import Int8Linear
+from nc_trainer.recipe import Precision
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a float module becomes int8."""
+
+    precision: Precision
+    from_float: Callable[..., Int8Module]
+    empty_like: Callable[..., Int8Module]
+
+
+KINDS: dict[type[nn.Module], Kind] = {
+    nn.Linear: Kind(Precision.INT8_DYNAMIC, Int8Linear.from_float, Int8Linear.empty_like),
+    nn.Embedding: Kind(Precision.INT8_WEIGHT_ONLY, Int8Embedding.from_float, Int8Embedding.empty_like),
+}
+
+__all__ = ["KINDS", "Int8Embedding", "Int8Linear", "Int8Module", "Kind"]

@@ -1,0 +1,47 @@
+"""`nn.Embedding` with int8 rows."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nc_trainer.nn.frozen import Int8Module
+from nc_trainer.ops import quantize_rows
+
+
+class Int8Embedding(Int8Module):
+    """Weight only: int8 rows, each with its scale; the rows that are looked up become fp32.
+
+    Buffers: `qweight` [entries, dim] int8 and `scale` [entries] fp32.
+    """
+
+    qweight: Tensor
+    scale: Tensor
+
+    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.register_buffer("qweight", torch.zeros(num_embeddings, embedding_dim, dtype=torch.int8))
+        self.register_buffer("scale", torch.zeros(num_embeddings, dtype=torch.float32))
+
+    @classmethod
+    def empty_like(cls, embedding: nn.Embedding) -> "Int8Embedding":
+        """The int8 module of the same shape, to be filled from a checkpoint."""
+        return cls(embedding.num_embeddings, embedding.embedding_dim)
+
+    @classmethod
+    def from_float(cls, embedding: nn.Embedding) -> "Int8Embedding":
+        """Quantize a float module of any float dtype. The float module is left as it is."""
+        module = cls.empty_like(embedding)
+        with torch.no_grad():
+            module.qweight, module.scale = quantize_rows(embedding.weight.detach())
+        return module.train(embedding.training)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Integer ids [...] to fp32 vectors [..., dim]."""
+        self.refuse_training()
+        codes = F.embedding(ids, self.qweight)
+        return codes.float() * F.embedding(ids, self.scale.unsqueeze(1))
+
+    def extra_repr(self) -> str:
+        """Shown by `print(model)`."""
+        return f"{self.num_embeddings}, {self.embedding_dim}"

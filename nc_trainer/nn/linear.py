@@ -1,0 +1,49 @@
+"""`nn.Linear` with int8 weights and activations."""
+
+import torch
+from torch import Tensor, nn
+
+from nc_trainer.nn.frozen import Int8Module
+from nc_trainer.ops import int8_linear, quantize_rows
+
+
+class Int8Linear(Int8Module):
+    """int8 weights per output channel, activations quantized per token.
+
+    Buffers: `qweight` [out, in] int8, `scale` [out] fp32, and `bias` [out] fp32 where the float module has one.
+    """
+
+    qweight: Tensor
+    scale: Tensor
+    bias: Tensor | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.register_buffer("qweight", torch.zeros(out_features, in_features, dtype=torch.int8))
+        self.register_buffer("scale", torch.zeros(out_features, dtype=torch.float32))
+        self.register_buffer("bias", torch.zeros(out_features, dtype=torch.float32) if bias else None)
+
+    @classmethod
+    def empty_like(cls, linear: nn.Linear) -> "Int8Linear":
+        """The int8 module of the same shape, to be filled from a checkpoint."""
+        return cls(linear.in_features, linear.out_features, linear.bias is not None)
+
+    @classmethod
+    def from_float(cls, linear: nn.Linear) -> "Int8Linear":
+        """Quantize a float module of any float dtype. The float module is left as it is."""
+        module = cls.empty_like(linear)
+        with torch.no_grad():
+            module.qweight, module.scale = quantize_rows(linear.weight.detach())
+            if linear.bias is not None:
+                module.bias = linear.bias.detach().float().clone()
+        return module.train(linear.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] to [..., out], in the dtype of `x`."""
+        self.refuse_training()
+        return int8_linear(x, self.qweight, self.scale, self.bias)
+
+    def extra_repr(self) -> str:
+        """Shown by `print(model)`."""
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -1,0 +1,143 @@
+"""Turning a model int8 and back by swapping modules. The model is never copied."""
+
+import torch
+from torch import Tensor, nn
+
+from nc_trainer.errors import QuantizationError
+from nc_trainer.nn import KINDS, Int8Module
+from nc_trainer.recipe import Precision, Recipe
+
+
+def quantizable_modules(model: nn.Module, *, embeddings: bool = False) -> dict[str, Precision]:
+    """The modules of `model` that can be int8, by name in the model's order, and the precision they take.
+
+    Subclasses are left out: their parents may read `.weight` directly or their `forward` may do more than the
+    float module's. A module that has several names appears under the first; modules without weights never do.
+
+    Args:
+        model: any module; it is not changed.
+        embeddings: whether `nn.Embedding` tables count.
+    """
+    found = {}
+    for name, module in model.named_modules():
+        kind = KINDS.get(type(module))
+        if kind is None or (kind.precision is Precision.INT8_WEIGHT_ONLY and not embeddings):
+            continue
+        if name and _weight(module).numel() and getattr(module, "max_norm", None) is None:
+            found[name] = kind.precision
+    return found
+
+
+def full_recipe(model: nn.Module, *, embeddings: bool = False) -> Recipe:
+    """The recipe in which everything that can be int8 is.
+
+    Raises:
+        QuantizationError: nothing in the model can be, or a weight is NaN or infinite.
+    """
+    modules = quantizable_modules(model, embeddings=embeddings)
+    if not modules:
+        kinds = ", ".join(kind.__name__ for kind in KINDS)
+        raise QuantizationError(
+            f"{type(model).__name__} has no module that can become int8; modules of exactly these types can: {kinds}."
+        )
+    for name in modules:
+        if not bool(_weight(model.get_submodule(name)).isfinite().all()):
+            raise QuantizationError(f"The weight of `{name}` holds NaN or infinity: the model is damaged.")
+    return Recipe(modules)
+
+
+def is_int8(model: object) -> bool:
+    """Whether `model` is a module that holds one of ours."""
+    return isinstance(model, nn.Module) and any(isinstance(module, Int8Module) for module in model.modules())
+
+
+class ModuleSwapper:
+    """Applies recipes to one model in place, as often as asked, and restores it.
+
+    The float modules are kept, and every int8 module is made once, at its first use: going from one recipe
+    to the next costs a few attribute assignments.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._float: dict[str, nn.Module] = {}
+        self._int8: dict[str, Int8Module] = {}
+        self._aliases: dict[str, list[str]] = {}
+
+    def apply(self, recipe: Recipe) -> None:
+        """Make the model what the recipe says.
+
+        Raises:
+            QuantizationError: the recipe names a module that the model does not have, or of another kind.
+        """
+        for name, precision in recipe.modules.items():
+            self._remember(name)
+            _check_precision(name, self._float[name], precision)
+        for name, precision in recipe.modules.items():
+            self._place(name, self._float[name] if precision is Precision.FLOAT else self._int8_module(name))
+
+    def restore(self) -> None:
+        """Put every float module back."""
+        for name, module in self._float.items():
+            self._place(name, module)
+
+    def weights(self, recipe: Recipe) -> dict[str, int]:
+        """Number of weights of each module that the recipe names."""
+        for name in recipe.modules:
+            self._remember(name)
+        return {name: _weight(self._float[name]).numel() for name in recipe.modules}
+
+    def _remember(self, name: str) -> None:
+        if name not in self._float:
+            self._float[name] = _submodule(self.model, name)
+            self._aliases[name] = _aliases(self.model, self._float[name])
+
+    def _int8_module(self, name: str) -> Int8Module:
+        if name not in self._int8:
+            original = self._float[name]
+            self._int8[name] = KINDS[type(original)].from_float(original)
+        return self._int8[name].train(self.model.training)
+
+    def _place(self, name: str, module: nn.Module) -> None:
+        for alias in self._aliases[name]:
+            self.model.set_submodule(alias, module)
+
+
+def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> None:
+    """Replace the modules that the recipe makes int8 by empty int8 ones, for a checkpoint to fill."""
+    for name in recipe.quantized:
+        original = _submodule(model, name)
+        _check_precision(name, original, recipe.modules[name])
+        with torch.device(_weight(original).device):
+            empty = KINDS[type(original)].empty_like(original)
+        for alias in _aliases(model, original):
+            model.set_submodule(alias, empty)
+
+
+def _weight(module: nn.Module) -> Tensor:
+    """The weight of a module of one of the kinds in `KINDS`."""
+    weight = module.weight
+    if not isinstance(weight, Tensor):
+        raise QuantizationError(f"{type(module).__name__}.weight is not a tensor.")
+    return weight
+
+
+def _submodule(model: nn.Module, name: str) -> nn.Module:
+    try:
+        return model.get_submodule(name)
+    except AttributeError:
+        raise QuantizationError(f"The recipe names `{name}`, which {type(model).__name__} does not have.") from None
+
+
+def _check_precision(name: str, module: nn.Module, precision: Precision) -> None:
+    if precision is Precision.FLOAT:
+        return
+    kind = KINDS.get(type(module))
+    if kind is None or kind.precision is not precision:
+        raise QuantizationError(
+            f"The recipe makes `{name}` {precision.value}, which a {type(module).__name__} cannot be."
+        )
+
+
+def _aliases(model: nn.Module, module: nn.Module) -> list[str]:
+    return [name for name, other in model.named_modules(remove_duplicate=False) if other is module]
