@@ -1,0 +1,17 @@
+"""Saving and loading int8 models the Hugging Face way. Importing it registers the format."""
+
+from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
+from nc_trainer.hub.optimized_model import OptimizedModel
+from nc_trainer.hub.quantizer import NCInt8Quantizer, attach, detach, recipe_of
+from nc_trainer.hub.upstream import save_for_huggingface_upstream
+
+__all__ = [
+    "QUANT_METHOD",
+    "NCInt8Config",
+    "NCInt8Quantizer",
+    "OptimizedModel",
+    "attach",
+    "detach",
+    "recipe_of",
+    "save_for_huggingface_upstream",
+]

@@ -1,0 +1,126 @@
+"""The transformers plug-in: `from_pretrained` and `save_pretrained` of int8 models."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import PreTrainedModel
+from transformers.quantizers import HfQuantizer, register_quantizer
+
+from nc_trainer._compat import tied_keys
+from nc_trainer.errors import CheckpointError
+from nc_trainer.hub.checkpoint import (
+    check_loaded,
+    check_missing,
+    check_stored,
+    check_unexpected,
+    read_headers,
+)
+from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
+from nc_trainer.quantize import swap_in_empty_modules
+from nc_trainer.recipe import Recipe
+
+
+@register_quantizer(QUANT_METHOD)
+class NCInt8Quantizer(HfQuantizer):
+    """Swaps empty int8 modules into the skeleton that `from_pretrained` builds, and checks what fills them.
+
+    The checkpoint has to hold exactly what the recipe and the config ask for. On transformers 5 its headers
+    are compared before anything is read; 4.57 reports missing and unexpected keys through two hooks instead.
+    """
+
+    requires_calibration = True
+    quantization_config: NCInt8Config
+
+    def validate_environment(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse devices that have no int8 engine."""
+        device_map = kwargs.get("device_map")
+        places = device_map.values() if isinstance(device_map, dict) else [device_map]
+        if any(str(place) not in ("None", "cpu", "auto") for place in places):
+            raise CheckpointError(
+                f"int8 models run on the CPU: device_map={device_map!r} is not possible, leave it out."
+            )
+
+    def _process_model_before_weight_loading(
+        self, model: PreTrainedModel, checkpoint_files: Sequence[str] | None = None, **kwargs: Any
+    ) -> PreTrainedModel:
+        recipe, prefix = _recipe_for(model, self.quantization_config.recipe)
+        swap_in_empty_modules(model, recipe)
+        if checkpoint_files is not None:
+            self._check_files(model, checkpoint_files, prefix)
+        return model
+
+    def _check_files(self, model: PreTrainedModel, files: Sequence[str], prefix: str) -> None:
+        stored = read_headers(files)
+        expected = {prefix + key for key in model.state_dict()}
+        check_missing(sorted(expected - set(stored) - {prefix + key for key in tied_keys(model)}))
+        if not prefix:
+            self.update_unexpected_keys(model, sorted(set(stored) - expected - tied_keys(model)))
+        check_stored(model, stored, prefix)
+
+    def update_missing_keys(self, model: PreTrainedModel, missing_keys: list[str], prefix: str) -> list[str]:
+        """Called by transformers 4.57 with the keys that the checkpoint lacks."""
+        check_missing(missing_keys)
+        return missing_keys
+
+    def update_unexpected_keys(self, model: PreTrainedModel, unexpected_keys: list[str]) -> list[str]:
+        """Called by transformers 4.57 with the keys that the model has no place for."""
+        if type(model).__name__ in (model.config.architectures or []):
+            check_unexpected(unexpected_keys)
+        return unexpected_keys
+
+    def _process_model_after_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
+        check_loaded(model)
+        return model
+
+    def is_serializable(self, safe_serialization: bool | None = None) -> bool:
+        """int8 codes and scales are plain tensors."""
+        return True
+
+    @property
+    def is_trainable(self) -> bool:
+        """Trainer's constructor refuses, even for evaluation, models whose quantizer says no here.
+
+        The int8 modules themselves refuse to be trained, at the first forward pass in training mode.
+        """
+        return True
+
+    @property
+    def is_qat_trainable(self) -> bool:
+        """See `is_trainable`."""
+        return True
+
+
+def attach(model: PreTrainedModel, recipe: Recipe) -> None:
+    """Give a model quantized in this process what one loaded from an int8 directory has.
+
+    From here on `save_pretrained` writes the int8 directory.
+    """
+    config = NCInt8Config.from_recipe(recipe)
+    setattr(model, "hf_quantizer", NCInt8Quantizer(config, pre_quantized=True))
+    model.config.quantization_config = config
+    setattr(model, "quantization_method", QUANT_METHOD)
+    setattr(model, "is_quantized", True)
+
+
+def detach(model: PreTrainedModel) -> None:
+    """Undo `attach`."""
+    NCInt8Quantizer(model.config.quantization_config).remove_quantization_config(model)
+
+
+def recipe_of(model: object) -> Recipe | None:
+    """The recipe of an int8 model, loaded or quantized here; None for any other."""
+    config = getattr(getattr(model, "config", None), "quantization_config", None)
+    return config.recipe if isinstance(config, NCInt8Config) else None
+
+
+def _recipe_for(model: PreTrainedModel, recipe: Recipe) -> tuple[Recipe, str]:
+    """The recipe in the names of `model`, and the prefix of the checkpoint's keys.
+
+    A bare base model (`AutoModel`) lacks the prefix that its names have in a model with a head, and the head.
+    """
+    prefix = f"{model.base_model_prefix}."
+    is_base = not hasattr(model, model.base_model_prefix)
+    if not is_base or not any(name.startswith(prefix) for name in recipe.modules):
+        return recipe, ""
+    inner = {name.removeprefix(prefix): value for name, value in recipe.modules.items() if name.startswith(prefix)}
+    return Recipe(inner, recipe.float_dtype), prefix
