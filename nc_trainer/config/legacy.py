@@ -1,0 +1,81 @@
+"""What Neural Compressor's YAML files may hold that is not built here: refused by name, with advice."""
+
+from __future__ import annotations
+
+from nc_trainer.errors import ConfigError
+
+_FIXED_SCHEME = (
+    "The scheme is fixed (int8 weights per channel, int8 activations per token) "
+    "and the search decides which modules stay in float."
+)
+_ONE_OBJECTIVE = "How accepted recipes are ordered is fixed."
+_NOT_TUNING = "Only post-training dynamic quantization of PyTorch models is done here."
+_TRAINERS_JOB = "Data, metrics and training come from the Trainer, not from this file."
+_ONE_PER_STRATEGY = "It belongs to a strategy that is not built here."
+_FLOAT_DTYPE = "The float dtype of what is not int8 is not chosen in this file."
+
+UNSUPPORTED_KEYS: dict[str, str] = {
+    "model.inputs": "It describes graphs of other frameworks.",
+    "model.outputs": "It describes graphs of other frameworks.",
+    "quantization.calibration.dataloader": _TRAINERS_JOB,
+    "quantization.train": _TRAINERS_JOB,
+    "quantization.advance": _FIXED_SCHEME,
+    "quantization.recipes": _FIXED_SCHEME,
+    "quantization.model_wise": _FIXED_SCHEME,
+    "quantization.optype_wise": _FIXED_SCHEME,
+    "quantization.op_wise": _FIXED_SCHEME,
+    "quantization.optimization_level": _FIXED_SCHEME,
+    "tuning.strategy.accuracy_weight": _ONE_PER_STRATEGY,
+    "tuning.strategy.latency_weight": _ONE_PER_STRATEGY,
+    "tuning.strategy.confidence_batches": _ONE_PER_STRATEGY,
+    "tuning.strategy.hawq_v2_loss": _ONE_PER_STRATEGY,
+    "tuning.strategy.sigopt_api_token": _ONE_PER_STRATEGY,
+    "tuning.strategy.sigopt_project_id": _ONE_PER_STRATEGY,
+    "tuning.strategy.sigopt_experiment_name": _ONE_PER_STRATEGY,
+    "tuning.objective": _ONE_OBJECTIVE,
+    "tuning.multi_objectives": _ONE_OBJECTIVE,
+    "tuning.exit_policy.performance_only": "Every recipe is judged by the metric.",
+    "tuning.tensorboard": "Tensors are not dumped.",
+    "tuning.workspace": "Results go to the Trainer's output_dir.",
+    "tuning.diagnosis": "Tensors are not dumped.",
+    "evaluation": _TRAINERS_JOB,
+    "train": _TRAINERS_JOB,
+    "use_bf16": _FLOAT_DTYPE,
+    "mixed_precision": _FLOAT_DTYPE,
+    "graph_optimization": _NOT_TUNING,
+    "optimization_level": _NOT_TUNING,
+    "pruning": _NOT_TUNING,
+    "distillation": _NOT_TUNING,
+    "auto_distillation": _NOT_TUNING,
+    "nas": _NOT_TUNING,
+}
+
+_OTHER_APPROACHES = (
+    "post_training_static_quant",
+    "post_training_auto_quant",
+    "quant_aware_training",
+    "weight_only",
+)
+_OTHER_STRATEGIES = (
+    *("exhaustive", "random", "bayesian", "mse", "automixedprecision", "tpe", "sigopt"),  # 1.x
+    *("conservative", "hawq_v2", "mse_v2", "auto"),  # 2.x
+)
+UNSUPPORTED_VALUES: dict[str, tuple[tuple[str, ...], str]] = {
+    "device": (("gpu",), "Use 'cpu': the int8 operators run on a CPU."),
+    "quantization.approach": (_OTHER_APPROACHES, "Use 'post_training_dynamic_quant'."),
+    "tuning.strategy.name": (_OTHER_STRATEGIES, "Use 'basic'."),
+}
+
+
+def unsupported_key_message(path: str) -> str | None:
+    """The message for the dotted key `path` when Neural Compressor had it and we do not, else None."""
+    if path not in UNSUPPORTED_KEYS:
+        return None
+    return f"`{path}`: known from Neural Compressor, not supported yet. Remove the key. {UNSUPPORTED_KEYS[path]}"
+
+
+def refuse_unsupported_value(path: str, value: object) -> None:
+    """Raise ConfigError when `value` was allowed at `path` in Neural Compressor and is not built here."""
+    values, advice = UNSUPPORTED_VALUES.get(path, ((), ""))
+    if isinstance(value, str) and value in values:
+        raise ConfigError(f"`{path}`: {value!r} is known from Neural Compressor, not supported yet. {advice}")

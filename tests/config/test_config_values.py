@@ -1,0 +1,204 @@
+"""What each setting may hold, whether it comes from a mapping or from Python."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nc_trainer.config import (
+    AccuracyCriterion,
+    CalibrationConfig,
+    ExitPolicy,
+    ModelConfig,
+    QuantizationConfig,
+    StrategyConfig,
+    TuningConfig,
+    TuningSection,
+)
+from nc_trainer.errors import ConfigError
+
+
+def test_the_defaults_are_these() -> None:
+    assert TuningConfig().to_dict() == {
+        "model": {"name": "model", "framework": "pytorch"},
+        "device": "cpu",
+        "quantization": {
+            "approach": "post_training_dynamic_quant",
+            "calibration": {"sampling_size": 64},
+            "embeddings": False,
+        },
+        "tuning": {
+            "strategy": {"name": "basic"},
+            "accuracy_criterion": {"relative": 0.01, "absolute": None, "higher_is_better": None},
+            "exit_policy": {"timeout": 0.0, "max_trials": 100},
+            "random_seed": 1978,
+            "metric": None,
+        },
+        "version": "1.0",
+    }
+
+
+def test_an_absent_section_and_a_section_without_content_take_the_defaults() -> None:
+    assert TuningConfig.from_dict({}) == TuningConfig()
+    assert TuningConfig.from_dict({"tuning": None, "quantization": {"calibration": None}}) == TuningConfig()
+
+
+@pytest.mark.parametrize(
+    ("given_value", "stored"),
+    [(0.05, 0.05), (0, 0.0), ("1%", 0.01), (" 2.5 % ", 0.025), ("1e-2", 0.01), (np.float32(0.5), 0.5)],
+    ids=["float", "zero", "percent", "percent-spaced", "yaml-1.1-exponent", "numpy"],
+)
+def test_relative_loss_accepts(given_value: Any, stored: float) -> None:
+    criterion = AccuracyCriterion(relative=given_value)
+    assert (criterion.relative, type(criterion.relative), criterion.absolute) == (stored, float, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        1,
+        1.0,
+        "100%",
+        -0.01,
+        "-1%",
+        True,
+        math.nan,
+        math.inf,
+        "nan",
+        "inf%",
+        "little",
+        "%",
+        "",
+        [0.01],
+        10**400,
+    ],
+    ids=repr,
+)
+def test_relative_loss_refuses(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"`tuning\.accuracy_criterion\.relative`: found .*expected"):
+        AccuracyCriterion(relative=value)
+
+
+def test_absolute_loss_has_no_upper_bound_but_a_sign() -> None:
+    assert AccuracyCriterion(absolute=3).absolute == 3.0
+    assert AccuracyCriterion(absolute="1%").absolute == 0.01  # type: ignore[arg-type]
+    for refused in (-0.1, math.inf, math.nan, False):
+        with pytest.raises(ConfigError, match=r"`tuning\.accuracy_criterion\.absolute`: found"):
+            AccuracyCriterion(absolute=refused)
+
+
+def test_absolute_alone_leaves_relative_unset() -> None:
+    assert AccuracyCriterion(absolute=0.02).relative is None
+
+
+def test_both_criteria_at_once_are_refused_naming_both() -> None:
+    with pytest.raises(ConfigError, match=r"both `relative` \(0.01\) and `absolute` \(0.5\).*exactly one"):
+        TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"relative": "1%", "absolute": 0.5}}})
+
+
+@pytest.mark.parametrize(
+    ("tree", "key", "found"),
+    [
+        ({"model": {"name": " "}}, "model.name", "the text ' '"),
+        ({"model": {"framework": "tensorflow"}}, "model.framework", "the text 'tensorflow'"),
+        ({"device": None}, "device", "nothing"),
+        ({"quantization": {"approach": "dynamic"}}, "quantization.approach", "the text 'dynamic'"),
+        ({"quantization": {"embeddings": "yes"}}, "quantization.embeddings", "the text 'yes'"),
+        ({"quantization": {"embeddings": 1}}, "quantization.embeddings", "1"),
+        (
+            {"quantization": {"calibration": {"sampling_size": [100]}}},
+            "quantization.calibration.sampling_size",
+            "a list",
+        ),
+        ({"tuning": {"strategy": {"name": "best"}}}, "tuning.strategy.name", "the text 'best'"),
+        (
+            {"tuning": {"accuracy_criterion": {"higher_is_better": "true"}}},
+            "tuning.accuracy_criterion.higher_is_better",
+            "the text 'true'",
+        ),
+        ({"tuning": {"exit_policy": {"timeout": -1}}}, "tuning.exit_policy.timeout", "-1"),
+        ({"tuning": {"exit_policy": {"timeout": "1%"}}}, "tuning.exit_policy.timeout", "the text '1%'"),
+        ({"tuning": {"exit_policy": {"max_trials": 0}}}, "tuning.exit_policy.max_trials", "0"),
+        ({"tuning": {"exit_policy": {"max_trials": 3.0}}}, "tuning.exit_policy.max_trials", "3.0"),
+        ({"tuning": {"random_seed": -1}}, "tuning.random_seed", "-1"),
+        ({"tuning": {"random_seed": 2**32}}, "tuning.random_seed", "4294967296"),
+        ({"tuning": {"random_seed": True}}, "tuning.random_seed", "true"),
+        ({"tuning": {"metric": ""}}, "tuning.metric", "the text ''"),
+        ({"version": 3.0}, "version", "3.0"),
+        ({"version": True}, "version", "true"),
+        ({"version": "1.x"}, "version", "the text '1.x'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_value_that_does_not_fit_is_named_with_its_dotted_key(
+    tree: dict[str, Any], key: str, found: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TuningConfig.from_dict(tree)
+    assert str(caught.value).startswith(f"`{key}`: found {found}, expected ")
+
+
+def test_a_long_value_is_shortened_in_the_message() -> None:
+    with pytest.raises(ConfigError) as caught:
+        TuningConfig(device="x" * 10_000)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("version", ["1.0", 1.0, 1, 2, 2.6, "1.14.2"], ids=repr)
+def test_versions_1_and_2_are_accepted(version: Any) -> None:
+    assert TuningConfig.from_dict({"version": version}).version == str(version)
+
+
+def test_replace_checks_the_new_value_and_keeps_the_rest() -> None:
+    policy = ExitPolicy(timeout=60, max_trials=5)
+    assert dataclasses.replace(policy, max_trials=7) == ExitPolicy(timeout=60.0, max_trials=7)
+    with pytest.raises(ConfigError, match="max_trials"):
+        dataclasses.replace(policy, max_trials=0)
+
+
+def test_a_section_in_python_must_be_of_its_class() -> None:
+    with pytest.raises(ConfigError, match=r"`tuning`: found a mapping, expected a TuningSection"):
+        TuningConfig(tuning={"random_seed": 1})  # type: ignore[arg-type]
+
+
+def test_a_configuration_is_frozen_and_hashable() -> None:
+    config = TuningConfig()
+    assert hash(config) == hash(TuningConfig())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.device = "gpu"  # type: ignore[misc]
+
+
+losses = st.floats(0, 1, exclude_max=True)
+criteria = st.one_of(
+    st.builds(AccuracyCriterion, relative=losses, higher_is_better=st.none() | st.booleans()),
+    st.builds(AccuracyCriterion, absolute=st.floats(0, 1e6), higher_is_better=st.none() | st.booleans()),
+)
+visible_texts = st.text(min_size=1).filter(str.strip)
+configurations = st.builds(
+    TuningConfig,
+    model=st.builds(ModelConfig, name=visible_texts, framework=st.sampled_from(["pytorch", "pytorch_fx"])),
+    quantization=st.builds(
+        QuantizationConfig,
+        calibration=st.builds(CalibrationConfig, sampling_size=st.integers(1)),
+        embeddings=st.booleans(),
+    ),
+    tuning=st.builds(
+        TuningSection,
+        strategy=st.just(StrategyConfig(name="basic")),
+        accuracy_criterion=criteria,
+        exit_policy=st.builds(ExitPolicy, timeout=st.floats(0, 1e9), max_trials=st.integers(1)),
+        random_seed=st.integers(0, 2**32 - 1),
+        metric=st.none() | visible_texts,
+    ),
+    version=st.sampled_from(["1.0", "2.6"]),
+)
+
+
+@given(configurations)
+def test_to_dict_survives_json_and_from_dict(config: TuningConfig) -> None:
+    assert TuningConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
