@@ -1,0 +1,39 @@
+"""nc_trainer: accuracy-aware int8 quantization for the Hugging Face Trainer.
+
+Importing it also teaches transformers to load int8 directories: after `import nc_trainer`, plain
+`AutoModelForSequenceClassification.from_pretrained(directory)` works.
+"""
+
+from nc_trainer.config import TuningConfig, load_tuning_config
+from nc_trainer.errors import (
+    CheckpointError,
+    ConfigError,
+    NCTrainerError,
+    QuantizationError,
+    TrainingRefusedError,
+)
+from nc_trainer.hub import OptimizedModel, save_for_huggingface_upstream
+from nc_trainer.recipe import Precision, Recipe
+from nc_trainer.result import QuantizationResult
+from nc_trainer.trainer import QuantizationMixin, QuantizationTrainer
+from nc_trainer.training_args import QuantizationTrainingArguments
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "NCTrainerError",
+    "OptimizedModel",
+    "Precision",
+    "QuantizationError",
+    "QuantizationMixin",
+    "QuantizationResult",
+    "QuantizationTrainer",
+    "QuantizationTrainingArguments",
+    "Recipe",
+    "TrainingRefusedError",
+    "TuningConfig",
+    "load_tuning_config",
+    "save_for_huggingface_upstream",
+]

@@ -1,0 +1,1 @@
+"""What is learned from a few unlabelled batches: how sensitive each module is."""

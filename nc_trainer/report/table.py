@@ -1,0 +1,56 @@
+"""The table of trials, as plain text."""
+
+from collections.abc import Sequence
+
+from nc_trainer.tuning import Metric, Trial
+
+SHOWN_FALLBACKS = 3
+
+
+def trial_table(metric: Metric, baseline: Trial, trials: Sequence[Trial], chosen: Trial) -> str:
+    """One line a trial: metric, change against the baseline, flipped predictions, what fell back, verdict."""
+    header = ("trial", metric.name, "change", "flips", "int8", "seconds", "verdict", "in float")
+    rows = [header, _row(baseline, baseline, chosen)]
+    rows += [_row(trial, baseline, chosen) for trial in trials]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _row(trial: Trial, baseline: Trial, chosen: Trial) -> tuple[str, ...]:
+    is_baseline = trial is baseline
+    total = len(trial.recipe.modules)
+    return (
+        "float" if is_baseline else str(trial.number),
+        "failed" if trial.value is None else f"{trial.value:.4f}",
+        "" if is_baseline else _change(trial, baseline),
+        "" if is_baseline or trial.flips is None else f"{trial.flips}/{trial.rows}",
+        f"{len(trial.recipe.quantized)}/{total}",
+        f"{trial.seconds:.1f}",
+        _verdict(trial, is_baseline) + (" <- chosen" if trial is chosen else ""),
+        "all" if is_baseline else trial.error or _names(trial.recipe.fallbacks),
+    )
+
+
+def _change(trial: Trial, baseline: Trial) -> str:
+    if trial.value is None or baseline.value is None:
+        return ""
+    return f"{trial.value - baseline.value:+.4f}"
+
+
+def _verdict(trial: Trial, is_baseline: bool) -> str:
+    if is_baseline:
+        return "baseline"
+    return "met" if trial.accepted else "not met"
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) <= SHOWN_FALLBACKS:
+        return ", ".join(names) or "none"
+    return f"{', '.join(names[:SHOWN_FALLBACKS])} and {len(names) - SHOWN_FALLBACKS} more"
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [row[0].ljust(widths[0])]
+    cells += [cell.rjust(width) for cell, width in zip(row[1:6], widths[1:6], strict=True)]
+    cells += [cell.ljust(width) for cell, width in zip(row[6:], widths[6:], strict=True)]
+    return "  ".join(cells).rstrip()

@@ -1,0 +1,57 @@
+"""What `QuantizationTrainer.quantize()` returns."""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+from nc_trainer.recipe import Recipe
+from nc_trainer.report import trial_table
+from nc_trainer.tuning import Metric, StudyResult, Trial
+from nc_trainer.tuning.study import Outcome
+
+
+@dataclass(frozen=True)
+class QuantizationResult:
+    """The model, how it came about, and whether it meets the criterion.
+
+    Attributes:
+        model: the trainer's model, int8 now; float when `outcome` is `baseline`.
+        metric: what was judged.
+        baseline: trial 0, the float model.
+        study: outcome, reason, the chosen trial and all trials.
+    """
+
+    model: PreTrainedModel
+    metric: Metric
+    baseline: Trial
+    study: StudyResult
+
+    @property
+    def outcome(self) -> Outcome:
+        """`met`; `best_effort`: no trial met the criterion, the best is kept; `baseline`: no trial could run."""
+        return self.study.outcome
+
+    @property
+    def reason(self) -> str:
+        """One sentence that says why the outcome is what it is."""
+        return self.study.reason
+
+    @property
+    def chosen(self) -> Trial:
+        """The trial that the model is."""
+        return self.study.chosen
+
+    @property
+    def recipe(self) -> Recipe:
+        """Which modules are int8 and which fell back."""
+        return self.chosen.recipe
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials in the order they were judged, without the baseline."""
+        return self.study.trials
+
+    def table(self) -> str:
+        """The baseline and every trial as a text table, and the outcome below."""
+        table = trial_table(self.metric, self.baseline, self.trials, self.chosen)
+        return f"{table}\n\nOutcome: {self.outcome} ({self.reason})"

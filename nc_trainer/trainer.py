@@ -1,0 +1,138 @@
+"""QuantizationTrainer: a Trainer that also turns its model int8."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import nn
+from transformers import Trainer
+
+from nc_trainer._files import staged_directory
+from nc_trainer.benchmark import BenchmarkReport, benchmark_models
+from nc_trainer.calibration.batches import evaluation_batches
+from nc_trainer.config import TuningConfig
+from nc_trainer.errors import NCTrainerError, TrainingRefusedError
+from nc_trainer.evaluation import TrainerEvaluator, without_progress_bars
+from nc_trainer.hub import recipe_of
+from nc_trainer.ops import current_engine
+from nc_trainer.quantize import is_int8
+from nc_trainer.result import QuantizationResult
+from nc_trainer.tuner import Tuner
+from nc_trainer.tuning import choose_metric
+
+# A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
+if TYPE_CHECKING:
+    _Base = Trainer
+else:
+    _Base = object
+
+
+class QuantizationMixin(_Base):
+    """Adds `quantize()` and `benchmark()` to any Trainer class: `class Mine(QuantizationMixin, MyTrainer)`.
+
+    Training and evaluation are Trainer's own. An int8 model, made here or loaded, evaluates and predicts like any
+    other; training it is refused.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "tokenizer" in kwargs:
+            if kwargs.get("processing_class") is not None:
+                raise NCTrainerError("Pass `processing_class` or its old name `tokenizer`, not both.")
+            kwargs["processing_class"] = kwargs.pop("tokenizer")
+        self._quiet = False
+        super().__init__(*args, **kwargs)
+
+    def quantize(
+        self,
+        config: TuningConfig | str | os.PathLike[str] | None = None,
+        *,
+        metric_name: str | None = None,
+        eval_dataset: Any = None,
+        calibration_dataset: Any = None,
+    ) -> QuantizationResult:
+        """Search for the int8 recipe that meets the accuracy criterion, and leave the trainer's model in it.
+
+        Every trial is one `self.evaluate()` of the model in place; nothing is copied. If anything raises, the
+        trainer holds its float model again, untouched.
+
+        Args:
+            config: a configuration, or a YAML file; None takes `args.tuning_config`, else the defaults.
+            metric_name: what `compute_metrics` returns under this name is judged. None: `tuning.metric` of the
+                configuration, then `args.metric_for_best_model`, then a fixed order, see `choose_metric`.
+            eval_dataset: what trials are judged on; None is the trainer's.
+            calibration_dataset: rows that rank the modules if the first trial fails; labels are not looked at.
+                None is the train data set, else the evaluation data set.
+
+        Returns:
+            The result; `outcome` is `met`, `best_effort` or `baseline`.
+
+        Raises:
+            ConfigError: the configuration is not valid.
+            QuantizationError: the model, the data or the trainer's settings rule it out.
+        """
+        with self._quietly():
+            return Tuner(self, config, metric_name, eval_dataset, calibration_dataset).run()
+
+    def benchmark(self, eval_dataset: Any = None) -> BenchmarkReport:
+        """Evaluate the model once, then time its forward pass on the evaluation batches.
+
+        Batches are collated before the clock starts; `args.benchmark_warmup` of them run first, and
+        `args.benchmark_iters` are timed.
+        """
+        with self._quietly():
+            metrics = TrainerEvaluator(self, eval_dataset)().metrics
+        metric = choose_metric(metrics, self.args.metric_for_best_model)
+        model = cast(nn.Module, self.model)
+        name = "int8" if is_int8(model) else "float"
+        iterations = getattr(self.args, "benchmark_iters", 100)
+        return benchmark_models(
+            {name: model},
+            evaluation_batches(self, eval_dataset, iterations or None),
+            warmup=getattr(self.args, "benchmark_warmup", 5),
+            iterations=iterations,
+            engine=current_engine().NAME if is_int8(model) else None,
+            metric_name=metric.name,
+            metric_values={name: metrics[metric.name]},
+        )
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Trainer's, unless the model is int8.
+
+        Raises:
+            TrainingRefusedError: the model is int8.
+        """
+        if is_int8(self.model):
+            raise TrainingRefusedError(
+                "The trainer's model is int8: its weights are frozen codes and cannot be trained. "
+                "Train the float model first, then call `quantize()`."
+            )
+        return super().train(*args, **kwargs)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Trainer's; an int8 model is written to a temporary directory first and moved when it is complete."""
+        if recipe_of(self.model) is None or not self.args.should_save:
+            super().save_model(output_dir, _internal_call)
+            return
+        with staged_directory(output_dir or str(self.args.output_dir)) as stage:
+            super().save_model(str(stage), _internal_call=True)
+        if self.args.push_to_hub and not _internal_call:
+            self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
+
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        """Trainer's, except that trials do not reach the logs."""
+        if not self._quiet:
+            super().log(*args, **kwargs)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        self._quiet = True
+        try:
+            with without_progress_bars(self):
+                yield
+        finally:
+            self._quiet = False
+
+
+class QuantizationTrainer(QuantizationMixin, Trainer):
+    """`transformers.Trainer` with `quantize()` and `benchmark()`."""

@@ -1,0 +1,179 @@
+"""From a trainer and a configuration to an int8 model: the steps of `quantize()`, in order."""
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from transformers import PreTrainedModel, Trainer, set_seed
+
+from nc_trainer.calibration.batches import calibration_batches
+from nc_trainer.calibration.sensitivity import rank, sensitivities
+from nc_trainer.config import TuningConfig, load_tuning_config
+from nc_trainer.errors import QuantizationError
+from nc_trainer.evaluation import TrainerEvaluator
+from nc_trainer.hub import attach
+from nc_trainer.quantize import ModuleSwapper, full_recipe, is_int8
+from nc_trainer.recipe import Recipe
+from nc_trainer.report.progress import TrialProgress
+from nc_trainer.result import QuantizationResult
+from nc_trainer.tuning import (
+    Budget,
+    Criterion,
+    Evaluation,
+    Metric,
+    SearchSpace,
+    Study,
+    StudyResult,
+    Trial,
+    choose_metric,
+    make_strategy,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Tuner:
+    """One call of `QuantizationMixin.quantize`, whose arguments these are."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: TuningConfig | str | os.PathLike[str] | None,
+        metric_name: str | None,
+        eval_dataset: Any,
+        calibration_dataset: Any,
+    ) -> None:
+        self.trainer = trainer
+        self.config = _resolve(config, trainer)
+        self.model = _checked_model(trainer)
+        _check_arguments(trainer, eval_dataset)
+        self.metric_name = metric_name
+        self.eval_dataset = eval_dataset
+        self.calibration_dataset = calibration_dataset
+        self.swapper = ModuleSwapper(self.model)
+        self.evaluate = TrainerEvaluator(trainer, eval_dataset)
+
+    def run(self) -> QuantizationResult:
+        """Baseline, search, and the model left in the chosen recipe."""
+        set_seed(self.config.tuning.random_seed)
+        recipe = full_recipe(self.model, embeddings=self._embeddings())
+        with _restored_on_error(self.swapper):
+            evaluation = self.evaluate()
+            metric = self._metric(evaluation)
+            baseline = _baseline(recipe, evaluation, metric)
+            result = self._search(recipe, metric, baseline, evaluation)
+            _settle(self.model, self.swapper, result)
+        return QuantizationResult(self.model, metric, baseline, result)
+
+    def _embeddings(self) -> bool:
+        asked = getattr(self.trainer.args, "int8_embeddings", None)
+        return self.config.quantization.embeddings if asked is None else asked
+
+    def _metric(self, evaluation: Evaluation) -> Metric:
+        tuning, args = self.config.tuning, self.trainer.args
+        direction = tuning.accuracy_criterion.higher_is_better
+        wanted = self.metric_name or tuning.metric
+        if wanted is None and args.metric_for_best_model:
+            wanted = args.metric_for_best_model
+            direction = args.greater_is_better if direction is None else direction
+        return choose_metric(evaluation.metrics, wanted, direction)
+
+    def _search(self, recipe: Recipe, metric: Metric, baseline: Trial, evaluation: Evaluation) -> StudyResult:
+        tuning = self.config.tuning
+        policy, rule = tuning.exit_policy, tuning.accuracy_criterion
+        strategy = make_strategy(tuning.strategy.name)
+        expected = min(strategy.expected_trials(len(recipe.modules)), policy.max_trials)
+        with TrialProgress(expected, metric, bool(self.trainer.args.disable_tqdm)) as progress:
+            study = Study(
+                space=SearchSpace(recipe, lambda: self._ranking(recipe)),
+                strategy=strategy,
+                swapper=self.swapper,
+                evaluate=self.evaluate,
+                criterion=Criterion(metric, rule.relative, rule.absolute),
+                budget=Budget(policy.timeout, policy.max_trials),
+                baseline=baseline,
+                baseline_predictions=evaluation.predictions,
+                on_trial=progress,
+            )
+            return study.run()
+
+    def _ranking(self, recipe: Recipe) -> list[str]:
+        rows, seed = self.config.quantization.calibration.sampling_size, self.config.tuning.random_seed
+        batches = calibration_batches(self.trainer, self._calibration_data(), rows, seed)
+        return rank(sensitivities(self.swapper, recipe, batches))
+
+    def _calibration_data(self) -> Any:
+        own = (self.trainer.train_dataset, self.eval_dataset, self.trainer.eval_dataset)
+        for dataset in (self.calibration_dataset, *own):
+            if dataset is not None:
+                return next(iter(dataset.values())) if isinstance(dataset, dict) else dataset
+        raise QuantizationError("quantize() needs some rows to rank modules: pass `calibration_dataset`.")
+
+
+def _resolve(config: TuningConfig | str | os.PathLike[str] | None, trainer: Trainer) -> TuningConfig:
+    if isinstance(config, TuningConfig):
+        return config
+    path = config or getattr(trainer.args, "tuning_config", None)
+    return load_tuning_config(path) if path else TuningConfig()
+
+
+def _checked_model(trainer: Trainer) -> PreTrainedModel:
+    model = trainer.model
+    if not isinstance(model, PreTrainedModel):
+        raise QuantizationError(
+            f"quantize() needs a transformers model, not a {type(model).__name__}: pass the model, not a wrapper."
+        )
+    if is_int8(model):
+        raise QuantizationError("The trainer's model is int8 already: quantize() starts from a float model.")
+    if model.device.type != "cpu" or trainer.args.device.type != "cpu":
+        raise QuantizationError(f"int8 runs on the CPU, the trainer is on {trainer.args.device}: pass `use_cpu=True`.")
+    return model
+
+
+def _check_arguments(trainer: Trainer, eval_dataset: Any) -> None:
+    """Raise a QuantizationError for what would make the search wrong rather than slow."""
+    args = trainer.args
+    if args.world_size > 1:
+        raise QuantizationError("quantize() runs in one process: start the script without a distributed launcher.")
+    for name in ("bf16", "fp16", "bf16_full_eval", "fp16_full_eval"):
+        if getattr(args, name):
+            raise QuantizationError(
+                f"`{name}` would cast what int8 keeps in fp32, in the baseline and in trials: turn it off for tuning."
+            )
+    if eval_dataset is None and trainer.eval_dataset is None:
+        raise QuantizationError("quantize() judges on an evaluation data set: give the trainer `eval_dataset`.")
+
+
+@contextmanager
+def _restored_on_error(swapper: ModuleSwapper) -> Iterator[None]:
+    was_training = swapper.model.training
+    try:
+        yield
+    except BaseException:
+        swapper.restore()
+        raise
+    finally:
+        swapper.model.train(was_training)
+
+
+def _baseline(recipe: Recipe, evaluation: Evaluation, metric: Metric) -> Trial:
+    value = evaluation.metrics[metric.name]
+    if not math.isfinite(value):
+        raise QuantizationError(f"The float model's {metric.name} is {value}: there is nothing to compare with.")
+    in_float = recipe.with_fallbacks(recipe.modules)
+    return Trial(0, in_float, value, True, evaluation.seconds, evaluation.metrics)
+
+
+def _settle(model: PreTrainedModel, swapper: ModuleSwapper, result: StudyResult) -> None:
+    """Leave the model in the chosen recipe, ready to be saved."""
+    if result.outcome == "baseline":
+        swapper.restore()
+        logger.warning("The model stays in float: %s.", result.reason)
+        return
+    swapper.apply(result.chosen.recipe)
+    attach(model, result.chosen.recipe)
+    level = logging.INFO if result.outcome == "met" else logging.WARNING
+    logger.log(level, "Outcome: %s (%s)", result.outcome, result.reason)

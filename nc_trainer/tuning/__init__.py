@@ -1,0 +1,24 @@
+"""The search over recipes. It knows a callable that evaluates the model, not what trains it."""
+
+from nc_trainer.tuning.criterion import Criterion
+from nc_trainer.tuning.metric import DEFAULT_ORDER, Metric, choose_metric
+from nc_trainer.tuning.strategies import STRATEGIES, SearchSpace, Strategy, make_strategy
+from nc_trainer.tuning.study import Budget, Study, StudyResult
+from nc_trainer.tuning.trial import Evaluation, Trial, count_flips
+
+__all__ = [
+    "DEFAULT_ORDER",
+    "STRATEGIES",
+    "Budget",
+    "Criterion",
+    "Evaluation",
+    "Metric",
+    "SearchSpace",
+    "Strategy",
+    "Study",
+    "StudyResult",
+    "Trial",
+    "choose_metric",
+    "count_flips",
+    "make_strategy",
+]

@@ -1,0 +1,145 @@
+"""The loop: take a proposal, judge it, tell the strategy; then say which trial won and why."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nc_trainer.quantize import ModuleSwapper
+from nc_trainer.recipe import Recipe
+from nc_trainer.tuning.criterion import Criterion
+from nc_trainer.tuning.strategies import Proposals, SearchSpace, Strategy
+from nc_trainer.tuning.trial import Evaluation, Trial, count_flips
+
+Outcome = Literal["met", "best_effort", "baseline"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop: `timeout` in seconds, 0 for as soon as a recipe is found; `max_trials` evaluations at most."""
+
+    timeout: float = 0.0
+    max_trials: int = 100
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a search ended with. `chosen` is the baseline when no trial could be evaluated."""
+
+    outcome: Outcome
+    reason: str
+    chosen: Trial
+    trials: tuple[Trial, ...]
+
+
+@dataclass
+class Study:
+    """A search over recipes for one model.
+
+    Args:
+        swapper: applies a recipe to the model that `evaluate` evaluates.
+        evaluate: evaluates the model as it stands.
+        baseline: trial 0, the float model.
+        baseline_predictions: what flips are counted against, None if unknown.
+        on_trial: told of every trial, e.g. for a progress line.
+    """
+
+    space: SearchSpace
+    strategy: Strategy
+    swapper: ModuleSwapper
+    evaluate: Callable[[], Evaluation]
+    criterion: Criterion
+    budget: Budget
+    baseline: Trial
+    baseline_predictions: Any = None
+    on_trial: Callable[[Trial], None] = lambda trial: None
+    trials: list[Trial] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.baseline.value is None:
+            raise ValueError("Study: the baseline has no value to compare with.")
+        self._baseline_value = self.baseline.value
+        self._weights = self.swapper.weights(self.space.recipe)
+
+    def run(self) -> StudyResult:
+        """Search until the strategy or the budget ends. The model is left in the last trial's recipe."""
+        started = time.monotonic()
+        stopped = "the strategy had nothing left to try"
+        proposals = self.strategy.proposals(self.space)
+        recipe = next(proposals, None)
+        while recipe is not None:
+            exhausted = self._exhausted(time.monotonic() - started)
+            if exhausted:
+                stopped = exhausted
+                break
+            trial = self._judged(recipe) or self._judge(recipe)
+            recipe = _next(proposals, trial)
+        proposals.close()
+        return self._conclude(stopped)
+
+    def _exhausted(self, elapsed: float) -> str | None:
+        if len(self.trials) >= self.budget.max_trials:
+            return f"max_trials ({self.budget.max_trials}) was reached"
+        if self.budget.timeout and elapsed >= self.budget.timeout:
+            return f"the timeout of {self.budget.timeout:g} s was reached"
+        found = any(trial.accepted for trial in self.trials)
+        if found and not self.budget.timeout and not self.strategy.finishes_itself:
+            return "the first acceptable recipe was found"
+        return None
+
+    def _judged(self, recipe: Recipe) -> Trial | None:
+        return next((trial for trial in self.trials if trial.recipe == recipe), None)
+
+    def _judge(self, recipe: Recipe) -> Trial:
+        started = time.monotonic()
+        self.swapper.apply(recipe)
+        try:
+            trial = self._complete(recipe, self.evaluate())
+        except Exception as error:
+            trial = self._failed(recipe, f"{type(error).__name__}: {error}", time.monotonic() - started)
+        self.trials.append(trial)
+        self.on_trial(trial)
+        return trial
+
+    def _complete(self, recipe: Recipe, evaluation: Evaluation) -> Trial:
+        value = evaluation.metrics[self.criterion.metric.name]
+        if not math.isfinite(value):
+            return self._failed(recipe, f"{self.criterion.metric.name} is {value}", evaluation.seconds)
+        flips, rows = count_flips(self.baseline_predictions, evaluation.predictions)
+        accepted = self.criterion.accepts(value, self._baseline_value)
+        number = len(self.trials) + 1
+        return Trial(number, recipe, value, accepted, evaluation.seconds, evaluation.metrics, flips, rows)
+
+    def _failed(self, recipe: Recipe, error: str, seconds: float) -> Trial:
+        return Trial(len(self.trials) + 1, recipe, None, False, seconds, error=error)
+
+    def _conclude(self, stopped: str) -> StudyResult:
+        complete = [trial for trial in self.trials if trial.value is not None]
+        accepted = [trial for trial in complete if trial.accepted]
+        rule = self.criterion.describe(self._baseline_value)
+        if accepted:
+            chosen = max(accepted, key=lambda trial: (self._int8_weights(trial), self._key(trial)))
+            return self._result("met", f"trial {chosen.number} meets {rule}", chosen)
+        if complete:
+            chosen = max(complete, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
+            reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
+            return self._result("best_effort", reason, chosen)
+        errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
+        return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.baseline)
+
+    def _result(self, outcome: Outcome, reason: str, chosen: Trial) -> StudyResult:
+        return StudyResult(outcome, reason, chosen, tuple(self.trials))
+
+    def _key(self, trial: Trial) -> float:
+        return self.criterion.metric.key(trial.value if trial.value is not None else math.nan)
+
+    def _int8_weights(self, trial: Trial) -> int:
+        return sum(self._weights[name] for name in trial.recipe.quantized)
+
+
+def _next(proposals: Proposals, trial: Trial) -> Recipe | None:
+    try:
+        return proposals.send(trial)
+    except StopIteration:
+        return None
