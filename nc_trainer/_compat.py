@@ -1,8 +1,26 @@
 """Everything that differs between transformers 4.57 and 5, in one place."""
 
-from transformers import PreTrainedModel
+from pathlib import Path
+
+from transformers import PretrainedConfig, PreTrainedModel
 
 
 def tied_keys(model: PreTrainedModel) -> set[str]:
-    """Keys of the state dict that may be absent from a checkpoint because they share another key's tensor."""
-    return set(getattr(model, "all_tied_weights_keys", None) or ())
+    """Keys of the state dict that may be absent from a checkpoint because they share another key's tensor.
+
+    4.57 has no such list; it takes tied keys out before it reports missing ones.
+    """
+    return set(getattr(model, "all_tied_weights_keys", None) or getattr(model, "_tied_weights_keys", None) or ())
+
+
+def local_checkpoint_files(config: PretrainedConfig | None) -> list[str] | None:
+    """The weight files behind a config that was read from a local directory, None for one from the hub.
+
+    4.57 does not tell quantizers which files it is about to read, 5 does.
+    """
+    directory = Path(getattr(config, "_name_or_path", None) or "/nonexistent")
+    if not directory.is_dir():
+        return None
+    weights = sorted(path for path in directory.iterdir() if path.suffix in (".safetensors", ".bin"))
+    safe = [path for path in weights if path.suffix == ".safetensors"]
+    return [str(path) for path in safe or weights if path.name != "training_args.bin"]

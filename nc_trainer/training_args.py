@@ -27,9 +27,9 @@ class QuantizationTrainingArguments(TrainingArguments):
         default=None,
         metadata={"help": "YAML file with the tuning configuration; without it the defaults hold."},
     )
-    int8_embeddings: bool | None = field(
-        default=None,
-        metadata={"help": "Also make embedding tables int8 (weight only). Overrides quantization.embeddings."},
+    int8_embeddings: bool = field(
+        default=False,
+        metadata={"help": "Also make embedding tables int8 (weight only), whatever the configuration says."},
     )
     benchmark_warmup: int = field(default=5, metadata={"help": "Batches run before the clock starts."})
     benchmark_iters: int = field(

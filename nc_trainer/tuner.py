@@ -59,7 +59,8 @@ class Tuner:
     def run(self) -> QuantizationResult:
         """Baseline, search, and the model left in the chosen recipe."""
         set_seed(self.config.tuning.random_seed)
-        recipe = full_recipe(self.model, embeddings=self._embeddings())
+        embeddings = self.config.quantization.embeddings or getattr(self.trainer.args, "int8_embeddings", False)
+        recipe = full_recipe(self.model, embeddings=embeddings)
         with _restored_on_error(self.swapper):
             evaluation = self.evaluate()
             metric = self._metric(evaluation)
@@ -67,10 +68,6 @@ class Tuner:
             result = self._search(recipe, metric, baseline, evaluation)
             _settle(self.model, self.swapper, result)
         return QuantizationResult(self.model, metric, baseline, result)
-
-    def _embeddings(self) -> bool:
-        asked = getattr(self.trainer.args, "int8_embeddings", None)
-        return self.config.quantization.embeddings if asked is None else asked
 
     def _metric(self, evaluation: Evaluation) -> Metric:
         tuning, args = self.config.tuning, self.trainer.args

@@ -1,12 +1,14 @@
 """The transformers plug-in: `from_pretrained` and `save_pretrained` of int8 models."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 from transformers.quantizers import HfQuantizer, register_quantizer
 
-from nc_trainer._compat import tied_keys
+from nc_trainer._compat import local_checkpoint_files, tied_keys
 from nc_trainer.errors import CheckpointError
 from nc_trainer.hub.checkpoint import (
     check_loaded,
@@ -19,13 +21,15 @@ from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.quantize import swap_in_empty_modules
 from nc_trainer.recipe import Recipe
 
+logger = logging.getLogger(__name__)
+
 
 @register_quantizer(QUANT_METHOD)
 class NCInt8Quantizer(HfQuantizer):
     """Swaps empty int8 modules into the skeleton that `from_pretrained` builds, and checks what fills them.
 
-    The checkpoint has to hold exactly what the recipe and the config ask for. On transformers 5 its headers
-    are compared before anything is read; 4.57 reports missing and unexpected keys through two hooks instead.
+    The checkpoint has to hold exactly what the recipe and the config ask for. Its headers are compared before
+    anything is read; where 4.57 loads from the hub, two of its own hooks report missing and unexpected keys instead.
     """
 
     requires_calibration = True
@@ -40,13 +44,21 @@ class NCInt8Quantizer(HfQuantizer):
                 f"int8 models run on the CPU: device_map={device_map!r} is not possible, leave it out."
             )
 
+    def update_dtype(self, dtype: torch.dtype | None) -> torch.dtype:
+        """The recipe names the float dtype; scales and biases would lose bits in another."""
+        wanted: torch.dtype = getattr(torch, self.quantization_config.recipe.float_dtype)
+        if dtype not in (None, wanted):
+            logger.warning("This int8 model keeps its float parts in %s; dtype=%s is ignored.", wanted, dtype)
+        return wanted
+
     def _process_model_before_weight_loading(
         self, model: PreTrainedModel, checkpoint_files: Sequence[str] | None = None, **kwargs: Any
     ) -> PreTrainedModel:
         recipe, prefix = _recipe_for(model, self.quantization_config.recipe)
         swap_in_empty_modules(model, recipe)
-        if checkpoint_files is not None:
-            self._check_files(model, checkpoint_files, prefix)
+        files = checkpoint_files or local_checkpoint_files(kwargs.get("config"))
+        if files:
+            self._check_files(model, files, prefix)
         return model
 
     def _check_files(self, model: PreTrainedModel, files: Sequence[str], prefix: str) -> None:

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nc_trainer._files import staged_directory
 from nc_trainer.errors import QuantizationError

@@ -45,8 +45,10 @@ def int8_linear(x: Tensor, qweight: Tensor, scale: Tensor, bias: Tensor | None, 
     if activation not in ACTIVATIONS:
         raise QuantizationError(f"int8_linear: activation `{activation}` is not one of {list(ACTIVATIONS)}.")
     rows = x.reshape(-1, x.shape[-1]) if x.numel() else x.new_zeros(x[..., 0].numel(), x.shape[-1])
+    if x.dtype == torch.float16:  # engines know fp32 and bf16
+        rows = rows.float()
     y = ACTIVATIONS[activation](current_engine().int8_linear(rows, qweight, scale, bias))
-    return y.reshape(*x.shape[:-1], qweight.shape[0])
+    return y.to(x.dtype).reshape(*x.shape[:-1], qweight.shape[0])
 
 
 @int8_linear.register_fake

@@ -23,7 +23,8 @@ def quantize_rows(x: Tensor) -> tuple[Tensor, Tensor]:
     rows = x.float()
     absmax = rows.abs().amax(dim=1) if x.shape[1] else rows.new_zeros(x.shape[0])
     usable = absmax.isfinite() & (absmax >= TINY)
-    inverse = torch.where(usable, INT8_MAX / absmax, 0.0)
+    # Not `127 / absmax`: torch turns a number divided by a tensor into a reciprocal and a product, rounded twice.
+    inverse = torch.where(usable, absmax.new_tensor(INT8_MAX) / absmax, 0.0)
     codes = (rows * inverse.unsqueeze(1)).nan_to_num_(nan=0.0).round_().to(torch.int8)
     scales = torch.where(usable, absmax / INT8_MAX, torch.where(absmax.isfinite(), 0.0, torch.nan))
     return codes, scales

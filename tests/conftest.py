@@ -1,0 +1,32 @@
+"""For every test: no model hub, and a deprecated use of transformers fails the test."""
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+class DeprecationRecorder(logging.Handler):
+    """Keeps what transformers logs (it does not always warn) about deprecated use."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if "deprecated" in message:
+            self.messages.append(message)
+
+
+@pytest.fixture(autouse=True)
+def no_deprecated_use_of_transformers() -> Iterator[None]:
+    recorder = DeprecationRecorder()
+    logger = logging.getLogger("transformers")
+    logger.addHandler(recorder)
+    yield
+    logger.removeHandler(recorder)
+    assert recorder.messages == []

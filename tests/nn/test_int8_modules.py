@@ -1,0 +1,84 @@
+import pytest
+import torch
+from torch import nn
+
+from nc_trainer import TrainingRefusedError
+from nc_trainer.nn import Int8Embedding, Int8Linear
+from nc_trainer.ops import dequantize_rows, quantize_rows
+
+
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+def test_linear_computes_with_dequantized_weights_and_activations(bias: bool) -> None:
+    linear = nn.Linear(16, 8, bias=bias)
+    x = torch.randn(5, 16)
+    module = Int8Linear.from_float(linear).eval()
+    weight = dequantize_rows(module.qweight, module.scale)
+    expected = nn.functional.linear(dequantize_rows(*quantize_rows(x)), weight, linear.bias)
+    torch.testing.assert_close(module(x), expected)
+
+
+def test_linear_is_close_to_its_float_module() -> None:
+    torch.manual_seed(0)
+    linear, x = nn.Linear(256, 64), torch.randn(32, 256)
+    with torch.no_grad():
+        error = (Int8Linear.from_float(linear).eval()(x) - linear(x)).square().mean()
+        assert float(error) < 1e-3 * float(linear(x).square().mean())
+
+
+def test_embedding_looks_up_dequantized_rows() -> None:
+    embedding = nn.Embedding(10, 6, padding_idx=0)
+    module = Int8Embedding.from_float(embedding).eval()
+    ids = torch.tensor([[3, 0], [9, 3]])
+    assert torch.equal(module(ids), dequantize_rows(module.qweight, module.scale)[ids])
+    assert torch.equal(module(ids)[0, 1], torch.zeros(6))
+
+
+@pytest.mark.parametrize(
+    ("float_module", "keys"),
+    [
+        (nn.Linear(4, 2), ["qweight", "scale", "bias"]),
+        (nn.Linear(4, 2, bias=False), ["qweight", "scale"]),
+        (nn.Embedding(4, 2), ["qweight", "scale"]),
+    ],
+    ids=["linear", "linear-no-bias", "embedding"],
+)
+def test_state_is_plain_buffers(float_module: nn.Module, keys: list[str]) -> None:
+    kind = Int8Linear if isinstance(float_module, nn.Linear) else Int8Embedding
+    module = kind.from_float(float_module)
+    assert list(module.state_dict()) == keys
+    assert list(module.parameters()) == []
+    assert module.qweight.dtype == torch.int8
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_modules_keep_fp32_scales(dtype: torch.dtype) -> None:
+    module = Int8Linear.from_float(nn.Linear(8, 4).to(dtype)).eval()
+    assert module.scale.dtype == torch.float32
+    assert module(torch.ones(2, 8, dtype=dtype)).dtype == dtype
+
+
+def test_training_is_refused() -> None:
+    module = Int8Linear.from_float(nn.Linear(4, 2)).train()
+    with pytest.raises(TrainingRefusedError, match="cannot be trained"):
+        module(torch.ones(1, 4))
+
+
+def test_training_mode_without_gradients_computes() -> None:
+    module = Int8Linear.from_float(nn.Linear(4, 2)).train()
+    with torch.no_grad():
+        assert module(torch.ones(1, 4)).shape == (1, 2)
+
+
+def test_torch_compile_sees_one_graph() -> None:
+    module = Int8Linear.from_float(nn.Linear(8, 4)).eval()
+    x = torch.randn(3, 8)
+    with torch.no_grad():
+        compiled = torch.compile(module, backend="eager", fullgraph=True)
+        assert torch.equal(compiled(x), module(x))
+
+
+def test_torch_export_sees_one_node() -> None:
+    module = Int8Linear.from_float(nn.Linear(8, 4)).eval()
+    with torch.no_grad():
+        graph = torch.export.export(module, (torch.randn(3, 8),)).graph
+    assert sum("int8_linear" in str(node.target) for node in graph.nodes) == 1

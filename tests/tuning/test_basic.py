@@ -1,0 +1,88 @@
+"""The default strategy against planted problems: a known set of modules that must stay in float."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nc_trainer import Precision, Recipe
+from nc_trainer.tuning import SearchSpace, Trial, make_strategy
+from nc_trainer.tuning.strategies.basic import Basic
+
+
+def search(ranking: Sequence[str], accepts: Callable[[Recipe], bool]) -> list[tuple[Recipe, bool]]:
+    """Every recipe that the strategy proposes, and whether it was accepted."""
+    recipe = Recipe(dict.fromkeys(sorted(ranking), Precision.INT8_DYNAMIC))
+    proposals = Basic().proposals(SearchSpace(recipe, lambda: list(ranking)))
+    seen = []
+    proposed = next(proposals, None)
+    while proposed is not None:
+        accepted = accepts(proposed)
+        seen.append((proposed, accepted))
+        try:
+            proposed = proposals.send(Trial(len(seen), proposed, 1.0, accepted, 0.0))
+        except StopIteration:
+            break
+    return seen
+
+
+def needs(*sensitive: str) -> Callable[[Recipe], bool]:
+    return lambda recipe: set(sensitive) <= set(recipe.fallbacks)
+
+
+def names(count: int) -> list[str]:
+    return [f"m{number:03}" for number in range(count)]
+
+
+def fewest(seen: list[tuple[Recipe, bool]]) -> set[str]:
+    return set(min((recipe.fallbacks for recipe, accepted in seen if accepted), key=len))
+
+
+def test_one_trial_when_everything_can_be_int8() -> None:
+    seen = search(names(38), needs())
+    assert [recipe.fallbacks for recipe, _ in seen] == [()]
+
+
+def test_the_ranking_is_not_asked_for_when_everything_can_be_int8() -> None:
+    recipe = Recipe({"a": Precision.INT8_DYNAMIC})
+    proposals = Basic().proposals(SearchSpace(recipe, lambda: pytest.fail("ranked without need")))
+    first = next(proposals)
+    with pytest.raises(StopIteration):
+        proposals.send(Trial(1, first, 1.0, True, 0.0))
+
+
+@pytest.mark.parametrize("size", [38, 74, 150])
+@pytest.mark.parametrize("planted", [1, 2, 8])
+def test_a_perfect_ranking_is_bisected(size: int, planted: int) -> None:
+    ranking = names(size)
+    seen = search(ranking, needs(*ranking[:planted]))
+    assert fewest(seen) == set(ranking[:planted])
+    assert len(seen) <= 9 + 2 * planted
+
+
+def test_modules_that_do_not_matter_are_taken_back() -> None:
+    ranking = names(38)
+    seen = search(ranking, needs(ranking[3]))
+    assert fewest(seen) == {ranking[3]}
+
+
+@given(size=st.integers(1, 40), data=st.data())
+def test_the_result_is_minimal_whatever_the_ranking(size: int, data: st.DataObject) -> None:
+    ranking = data.draw(st.permutations(names(size)))
+    sensitive = data.draw(st.sets(st.sampled_from(ranking), max_size=max(size - 1, 0)))
+    seen = search(ranking, needs(*sensitive))
+    if set(ranking[-1:]) <= sensitive:  # only the whole ranking, the float model, contains them all
+        assert all(not accepted or set(recipe.fallbacks) >= sensitive for recipe, accepted in seen)
+    else:
+        assert fewest(seen) == sensitive
+
+
+def test_a_model_that_cannot_be_quantized_at_all_ends_the_search() -> None:
+    seen = search(names(38), lambda recipe: False)
+    assert not any(accepted for _, accepted in seen)
+    assert len(seen) <= 7
+
+
+def test_it_is_found_by_name() -> None:
+    assert isinstance(make_strategy("basic"), Basic)
