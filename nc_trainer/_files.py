@@ -40,6 +40,7 @@ def staged_directory(target: str | os.PathLike[str], last: str = "config.json") 
             if source.is_file():
                 destination = final / source.relative_to(stage)
                 destination.parent.mkdir(parents=True, exist_ok=True)
+                os.chmod(source, 0o666 & ~_umask())  # safetensors writes files that only their owner can read
                 os.replace(source, destination)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
