@@ -80,9 +80,7 @@ class QuantizationMixin(_Base):
         Batches are collated before the clock starts; `args.benchmark_warmup` of them run first, and
         `args.benchmark_iters` are timed.
         """
-        with self._quietly():
-            metrics = TrainerEvaluator(self, eval_dataset)().metrics
-        metric = choose_metric(metrics, self.args.metric_for_best_model)
+        metric_name, value = self.score(eval_dataset)
         model = cast(nn.Module, self.model)
         name = "int8" if is_int8(model) else "float"
         iterations = getattr(self.args, "benchmark_iters", 100)
@@ -92,9 +90,16 @@ class QuantizationMixin(_Base):
             warmup=getattr(self.args, "benchmark_warmup", 5),
             iterations=iterations,
             engine=current_engine().NAME if is_int8(model) else None,
-            metric_name=metric.name,
-            metric_values={name: metrics[metric.name]},
+            metric_name=metric_name,
+            metric_values={name: value},
         )
+
+    def score(self, eval_dataset: Any = None) -> tuple[str, float]:
+        """Name and value of the metric that `quantize` would judge by default, without a word in the logs."""
+        with self._quietly():
+            metrics = TrainerEvaluator(self, eval_dataset)().metrics
+        metric = choose_metric(metrics, self.args.metric_for_best_model)
+        return metric.name, metrics[metric.name]
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Trainer's, unless the model is int8.

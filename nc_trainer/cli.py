@@ -1,0 +1,100 @@
+"""`nc-trainer quantize | benchmark | demo`: try it without writing a script."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers.utils.logging import disable_progress_bar
+
+from nc_trainer.commands.benchmark import benchmark
+from nc_trainer.commands.quantize import quantize
+from nc_trainer.commands.setup import Job
+from nc_trainer.demo import run as run_demo
+from nc_trainer.errors import NCTrainerError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; the result is the process's exit status.
+
+    0: done. 1: done, but the criterion was not met. 2: a mistake in the options or the data, said in one line.
+    """
+    options = _parser().parse_args(argv)
+    logging.basicConfig(format="%(message)s", level=logging.INFO if options.verbose else logging.WARNING)
+    disable_progress_bar()  # of loading and saving
+    try:
+        return int(options.run(options))
+    except (NCTrainerError, OSError) as error:
+        print(f"nc-trainer: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nc-trainer", description="int8 text classifiers that keep their accuracy.")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_quantize(commands.add_parser("quantize", help="turn a fine-tuned classifier int8"))
+    _add_benchmark(commands.add_parser("benchmark", help="time models side by side"))
+    _add_demo(commands.add_parser("demo", help="train, quantize and time a small classifier, offline"))
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="csv or json file: text column(s) and `label`")
+    parser.add_argument("--batch_size", type=_positive, default=16)
+    parser.add_argument("--max_seq_length", type=_positive, default=128, help="in tokens; longer texts are cut")
+    parser.add_argument("--metric", help="which metric is judged or shown")
+
+
+def _add_quantize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, help="directory of the fine-tuned float model")
+    parser.add_argument("--output_dir", type=Path, required=True, help="where the int8 model goes")
+    parser.add_argument("--calibration_data", type=Path, help="csv or json file whose rows rank the modules")
+    parser.add_argument("--tuning_config", type=Path, help="YAML file, see docs/yaml.md")
+    parser.add_argument("--int8_embeddings", action="store_true", help="also store embedding tables in int8")
+    _add_data(parser)
+    parser.set_defaults(run=_quantize)
+
+
+def _add_benchmark(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, help="directory of a model, the one to compare with")
+    parser.add_argument("others", type=Path, nargs="*", help="more model directories")
+    parser.add_argument("--output", type=Path, help="write the report here, as JSON")
+    parser.add_argument("--warmup", type=int, default=5, help="untimed rounds")
+    parser.add_argument("--iterations", type=int, default=100, help="timed rounds; 0 is all batches once")
+    _add_data(parser)
+    parser.set_defaults(run=_benchmark)
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output_dir", type=Path, default=Path("demo_output"))
+    parser.set_defaults(run=lambda options: run_demo(options.output_dir))
+
+
+def _quantize(options: argparse.Namespace) -> int:
+    return quantize(_job(options, options.output_dir), options.tuning_config, options.int8_embeddings)
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    job = _job(options, options.model)
+    return benchmark(job, options.others, options.warmup, options.iterations, options.output)
+
+
+def _job(options: argparse.Namespace, output_dir: Path) -> Job:
+    return Job(
+        model_dir=options.model,
+        data=options.data,
+        output_dir=output_dir,
+        calibration=getattr(options, "calibration_data", None),
+        batch_size=options.batch_size,
+        max_length=options.max_seq_length,
+        metric=options.metric,
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value

@@ -1,0 +1,1 @@
+"""What the subcommands of `nc-trainer` do, without their options."""
