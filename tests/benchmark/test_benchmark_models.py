@@ -39,9 +39,7 @@ def models(log: list[tuple[str, int]]) -> dict[str, Recorder]:
     return {name: Recorder(name, log) for name in ("fp32", "int8")}
 
 
-def test_every_model_sees_the_same_batches_in_turn(
-    models: dict[str, Recorder], log: list[tuple[str, int]]
-) -> None:
+def test_every_model_sees_the_same_batches_in_turn(models: dict[str, Recorder], log: list[tuple[str, int]]) -> None:
     benchmark_models(models, numbered_batches(2), warmup=0, iterations=3)
     assert log == [("fp32", 0), ("int8", 0), ("int8", 1), ("fp32", 1), ("fp32", 0), ("int8", 0)]
 
@@ -129,9 +127,7 @@ def test_a_bert_classifier_is_left_as_it_was() -> None:
     ids = torch.arange(16).reshape(2, 8)
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0
-    report = benchmark_models(
-        {"fp32": model}, [{"input_ids": ids, "attention_mask": mask}], warmup=1, iterations=2
-    )
+    report = benchmark_models({"fp32": model}, [{"input_ids": ids, "attention_mask": mask}], warmup=1, iterations=2)
     assert report.workload.sequence_length_max == 8
     assert (report.workload.tokens_real, report.workload.tokens_padding) == (2 * 13, 2 * 3)
     assert report.comparisons == ()
@@ -147,13 +143,9 @@ def test_a_bert_classifier_is_left_as_it_was() -> None:
         pytest.param({"iterations": -1}, "iterations is -1", id="negative iterations"),
         pytest.param({"warmup": -1}, "warmup is -1", id="negative warm-up"),
         pytest.param({"metric_values": {"fp32": 1.0}}, "without metric_name", id="nameless metric"),
-        pytest.param(
-            {"metric_name": "f1", "metric_values": {"fp16": 1.0}}, "metric_values names", id="unknown score"
-        ),
+        pytest.param({"metric_name": "f1", "metric_values": {"fp16": 1.0}}, "metric_values names", id="unknown score"),
         pytest.param({"file_sizes_mb": {"fp16": 1.0}}, "file_sizes_mb names", id="unknown size"),
-        pytest.param(
-            {"batches": [{"x": torch.zeros(2, device="meta")}]}, "'x' of batch 0 is on meta", id="batch"
-        ),
+        pytest.param({"batches": [{"x": torch.zeros(2, device="meta")}]}, "'x' of batch 0 is on meta", id="batch"),
         pytest.param(
             {"models": {"fp32": nn.Linear(1, 1, device="meta")}},
             "'weight' of model 'fp32' is on meta",

@@ -88,9 +88,7 @@ def test_what_is_unknown_is_said_to_be_unknown() -> None:
     machine = dataclasses.replace(
         MACHINE, physical_cores=None, logical_cores=None, isa=None, allocator={}, engine=None, nc_trainer=None
     )
-    lengths: dict[str, Any] = dict.fromkeys(
-        ("sequence_length_min", "sequence_length_median", "sequence_length_max")
-    )
+    lengths: dict[str, Any] = dict.fromkeys(("sequence_length_min", "sequence_length_median", "sequence_length_max"))
     lines = str(replaced(machine=machine, workload=dataclasses.replace(WORKLOAD, **lengths))).splitlines()
     assert lines[:6] == [
         "CPU:             Some CPU (family 6, model 143), ? cores (? logical), instruction sets unknown",
@@ -166,9 +164,7 @@ def test_json_keeps_raw_latencies_and_names_units() -> None:
     [
         pytest.param(REPORT, id="everything known"),
         pytest.param(replaced(comparisons=(), models=(INT8,)), id="one model"),
-        pytest.param(
-            replaced(machine=dataclasses.replace(MACHINE, isa=None, allocator={})), id="unknown machine"
-        ),
+        pytest.param(replaced(machine=dataclasses.replace(MACHINE, isa=None, allocator={})), id="unknown machine"),
     ],
 )
 def test_what_is_saved_is_what_is_loaded(report: BenchmarkReport, tmp_path: Path) -> None:
@@ -190,12 +186,8 @@ def without(key: str) -> dict[str, Any]:
         pytest.param('{"format": "something else", "version": 1}', "Not a benchmark report", id="other file"),
         pytest.param(json.dumps({**REPORT.to_dict(), "version": 2}), "version 1", id="other version"),
         pytest.param(json.dumps(without("machine")), "incomplete or damaged: .*machine", id="no machine"),
-        pytest.param(
-            json.dumps({**REPORT.to_dict(), "models": [{}]}), "incomplete or damaged", id="no fields"
-        ),
-        pytest.param(
-            json.dumps({**REPORT.to_dict(), "workload": 1}), "incomplete or damaged", id="wrong type"
-        ),
+        pytest.param(json.dumps({**REPORT.to_dict(), "models": [{}]}), "incomplete or damaged", id="no fields"),
+        pytest.param(json.dumps({**REPORT.to_dict(), "workload": 1}), "incomplete or damaged", id="wrong type"),
     ],
 )
 def test_a_file_that_is_not_a_report(content: str, message: str, tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ def test_the_first_place_rotates(calls: list[str], named: Callable[[str], Callab
     assert calls == [*"abc", *"bca", *"cab", *"abc"]
 
 
-def test_warmup_comes_first_and_is_not_returned(
-    calls: list[str], named: Callable[[str], Callable[[], None]]
-) -> None:
+def test_warmup_comes_first_and_is_not_returned(calls: list[str], named: Callable[[str], Callable[[], None]]) -> None:
     durations = time_interleaved({"a": named("a"), "b": named("b")}, warmup=2, iterations=3)
     assert calls == [*"abba", *"abbaab"]
     assert [(name, len(series)) for name, series in durations.items()] == [("a", 3), ("b", 3)]

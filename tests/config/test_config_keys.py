@@ -23,9 +23,7 @@ def sections(kind: type[Section] = TuningConfig, path: str = "") -> Iterator[tup
 
 
 SECTIONS = list(sections())
-SETTINGS = [
-    dotted(path, item.name) for path, kind in SECTIONS for item in fields(kind) if section_of(item) is None
-]
+SETTINGS = [dotted(path, item.name) for path, kind in SECTIONS for item in fields(kind) if section_of(item) is None]
 
 
 def nested(path: str, value: Any) -> Any:
@@ -110,9 +108,7 @@ def test_a_key_of_the_original_is_not_called_unknown(path: str, value: Any) -> N
 )
 def test_a_value_of_the_original_is_refused_with_what_works(path: str, value: str) -> None:
     message = refusal(nested(path, value))
-    assert message.startswith(
-        f"`{path}`: {value!r} is known from Neural Compressor, not supported yet. Use '"
-    )
+    assert message.startswith(f"`{path}`: {value!r} is known from Neural Compressor, not supported yet. Use '")
 
 
 def test_what_is_refused_as_unsupported_is_not_also_supported() -> None:

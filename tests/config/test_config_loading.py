@@ -69,9 +69,7 @@ def refusal(path: Path) -> str:
     [(README_YAML, "bert", 300), (CONF_YAML_1_14, "distilbert", 600)],
     ids=["readme", "conf-1.14"],
 )
-def test_the_files_of_the_original_load_as_they_are(
-    tmp_path: Path, text: str, name: str, max_trials: int
-) -> None:
+def test_the_files_of_the_original_load_as_they_are(tmp_path: Path, text: str, name: str, max_trials: int) -> None:
     path = write(tmp_path, text)
     config = load_tuning_config(path)
     expected = TuningConfig().to_dict()
@@ -211,13 +209,8 @@ def message_of(path: Path) -> str | None:
     return None
 
 
-@given(
-    st.binary(max_size=60)
-    | st.lists(st.sampled_from(YAML_TOKENS + KEYS_AND_VALUES), max_size=15).map("".join)
-)
-def test_any_file_loads_or_is_refused_by_name(
-    tmp_path_factory: pytest.TempPathFactory, content: str | bytes
-) -> None:
+@given(st.binary(max_size=60) | st.lists(st.sampled_from(YAML_TOKENS + KEYS_AND_VALUES), max_size=15).map("".join))
+def test_any_file_loads_or_is_refused_by_name(tmp_path_factory: pytest.TempPathFactory, content: str | bytes) -> None:
     path = write(tmp_path_factory.getbasetemp(), content)
     message = message_of(path)
     assert message is None or message.startswith(f"{path}: ")

@@ -135,9 +135,7 @@ def test_both_criteria_at_once_are_refused_naming_both() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_value_that_does_not_fit_is_named_with_its_dotted_key(
-    tree: dict[str, Any], key: str, found: str
-) -> None:
+def test_a_value_that_does_not_fit_is_named_with_its_dotted_key(tree: dict[str, Any], key: str, found: str) -> None:
     with pytest.raises(ConfigError) as caught:
         TuningConfig.from_dict(tree)
     assert str(caught.value).startswith(f"`{key}`: found {found}, expected ")
