@@ -23,7 +23,10 @@ from nc_trainer.tuning import choose_metric
 
 # A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
 if TYPE_CHECKING:
-    _Base = Trainer
+
+    class _Base(Trainer):
+        pass
+
 else:
     _Base = object
 

@@ -43,7 +43,8 @@ class QuantizationTrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         self._check_ours()
         no_cuda = self.no_cuda
-        self.use_cpu = self.use_cpu or no_cuda
+        if no_cuda:
+            self.use_cpu = True
         # transformers 4.57 warns when it sees the old name set; it has just been translated.
         self.no_cuda = False
         super().__post_init__()

@@ -5,7 +5,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import torch
 
+# The models here are tiny: a second thread costs more than it gives, and much more beside other processes.
+torch.set_num_threads(1)
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 

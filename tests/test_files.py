@@ -46,11 +46,14 @@ def test_a_failure_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_config_moves_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moved = []
+    moved: list[str] = []
     replace = os.replace
-    monkeypatch.setattr(
-        os, "replace", lambda source, target: moved.append(Path(target).name) or replace(source, target)
-    )
+
+    def recorded(source: Path, target: Path) -> None:
+        moved.append(Path(target).name)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", recorded)
     with staged_directory(tmp_path / "model") as stage:
         for name in ("config.json", "model.safetensors", "a.txt", "z.txt"):
             (stage / name).write_text(name)

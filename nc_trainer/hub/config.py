@@ -22,8 +22,7 @@ class NCInt8Config(QuantizationConfigMixin):
     def __init__(self, quant_method: str = QUANT_METHOD, **recipe: Any) -> None:
         if quant_method != QUANT_METHOD:
             raise CheckpointError(f"quantization_config: quant_method {quant_method!r}, expected {QUANT_METHOD!r}.")
-        # A plain string, as third-party methods have; transformers declares its own enumeration here.
-        self.quant_method = quant_method  # type: ignore[assignment]
+        self.quant_method = quant_method
         self.__dict__.update(Recipe.from_dict(recipe).to_dict())
 
     @classmethod

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -55,7 +56,7 @@ def int8_dir(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("embeddings", [False, True], ids=["linear", "linear-and-embeddings"])
 @pytest.mark.parametrize("fallbacks", [(), ("classifier", "bert.pooler.dense")], ids=["all-int8", "fallbacks"])
 @pytest.mark.parametrize("loader", [AutoModelForSequenceClassification, OptimizedModel], ids=["auto", "optimized"])
-def test_reload_is_bit_equal(tmp_path: Path, embeddings: bool, fallbacks: tuple[str, ...], loader: type) -> None:
+def test_reload_is_bit_equal(tmp_path: Path, embeddings: bool, fallbacks: tuple[str, ...], loader: Any) -> None:
     model = int8_bert(embeddings, fallbacks)
     save_for_huggingface_upstream(model, None, tmp_path)
     loaded = loader.from_pretrained(tmp_path)

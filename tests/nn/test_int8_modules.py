@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nc_trainer import TrainingRefusedError
-from nc_trainer.nn import Int8Embedding, Int8Linear
+from nc_trainer.nn import KINDS, Int8Embedding, Int8Linear
 from nc_trainer.ops import dequantize_rows, quantize_rows
 
 
@@ -43,8 +43,7 @@ def test_embedding_looks_up_dequantized_rows() -> None:
     ids=["linear", "linear-no-bias", "embedding"],
 )
 def test_state_is_plain_buffers(float_module: nn.Module, keys: list[str]) -> None:
-    kind = Int8Linear if isinstance(float_module, nn.Linear) else Int8Embedding
-    module = kind.from_float(float_module)
+    module = KINDS[type(float_module)].from_float(float_module)
     assert list(module.state_dict()) == keys
     assert list(module.parameters()) == []
     assert module.qweight.dtype == torch.int8

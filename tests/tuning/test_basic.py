@@ -36,7 +36,8 @@ def names(count: int) -> list[str]:
 
 
 def fewest(seen: list[tuple[Recipe, bool]]) -> set[str]:
-    return set(min((recipe.fallbacks for recipe, accepted in seen if accepted), key=len))
+    accepted_recipes = [recipe for recipe, accepted in seen if accepted]
+    return set(min(accepted_recipes, key=lambda recipe: len(recipe.fallbacks)).fallbacks)
 
 
 def test_one_trial_when_everything_can_be_int8() -> None:
