@@ -4,11 +4,15 @@ import logging
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import torch
 
 # The models here are tiny: a second thread costs more than it gives, and much more beside other processes.
 torch.set_num_threads(1)
+# A deadline would be a timed assertion.
+hypothesis.settings.register_profile("nc_trainer", deadline=None)
+hypothesis.settings.load_profile("nc_trainer")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
