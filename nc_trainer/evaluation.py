@@ -16,7 +16,7 @@ SPEED_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_pre
 
 
 class TrainerEvaluator:
-    """Calls `trainer.evaluate` under the prefix `trial` and keeps the predictions that reach `compute_metrics`.
+    """Calls `trainer.evaluate` under the prefix `trial` and keeps the predictions and labels that reach `compute_metrics`.
 
     Args:
         trainer: its model is evaluated as it stands.
@@ -41,7 +41,7 @@ class TrainerEvaluator:
             raise QuantizationError(
                 "The evaluation returned no metric: give the trainer `compute_metrics`, or labels for a loss."
             )
-        return Evaluation(found, time.monotonic() - started, captured.get("predictions"))
+        return Evaluation(found, time.monotonic() - started, captured.get("predictions"), captured.get("labels"))
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def _captured_predictions(trainer: Trainer) -> Iterator[dict[str, Any]]:
         return
 
     def capture(prediction: EvalPrediction, *args: Any, **kwargs: Any) -> dict[str, float]:
-        captured["predictions"] = prediction.predictions
+        captured["predictions"], captured["labels"] = prediction.predictions, prediction.label_ids
         return original(prediction, *args, **kwargs)
 
     trainer.compute_metrics = capture

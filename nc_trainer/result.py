@@ -52,6 +52,7 @@ class QuantizationResult:
         return self.study.trials
 
     def table(self) -> str:
-        """The baseline and every trial as a text table, and the outcome below."""
+        """The baseline and every trial as a text table, the outcome below, and what weakens it."""
         table = trial_table(self.metric, self.baseline, self.trials, self.chosen)
-        return f"{table}\n\nOutcome: {self.outcome} ({self.reason})"
+        notes = "".join(f"\nNote: {warning}" for warning in self.study.warnings)
+        return f"{table}\n\nOutcome: {self.outcome} ({self.reason}){notes}"

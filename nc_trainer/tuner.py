@@ -92,7 +92,7 @@ class Tuner:
                 criterion=Criterion(metric, rule.relative, rule.absolute),
                 budget=Budget(policy.timeout, policy.max_trials),
                 baseline=baseline,
-                baseline_predictions=evaluation.predictions,
+                baseline_evaluation=evaluation,
                 on_trial=progress,
             )
             return study.run()
@@ -166,6 +166,8 @@ def _baseline(recipe: Recipe, evaluation: Evaluation, metric: Metric) -> Trial:
 
 def _settle(model: PreTrainedModel, swapper: ModuleSwapper, result: StudyResult) -> None:
     """Leave the model in the chosen recipe, ready to be saved."""
+    for warning in result.warnings:
+        logger.warning(warning)
     if result.outcome == "baseline":
         swapper.restore()
         logger.warning("The model stays in float: %s.", result.reason)

@@ -31,7 +31,7 @@ from nc_trainer.glue.labels import align_labels
 from nc_trainer.glue.metrics import compute_metrics_for
 from nc_trainer.glue.preprocessing import tokenize
 from nc_trainer.ops import current_engine
-from nc_trainer.tuning import count_flips
+from nc_trainer.tuning import compare_classes, predicted_classes
 
 BATCH_SIZES = (1, 16)
 
@@ -136,13 +136,13 @@ def time_rows(rows: Sequence[Row], trainer: QuantizationTrainer, iterations: int
 
 
 def summary(row: Row, first: Row) -> dict[str, Any]:
-    flips, total = count_flips(first.predictions, row.predictions)
+    flips = compare_classes(predicted_classes(first.predictions), predicted_classes(row.predictions))
     error = float(np.square(row.predictions - first.predictions).mean())
     return {
         "name": row.name,
         "metric": row.value,
-        "flips": flips,
-        "rows": total,
+        "flips": flips.changed if flips else None,
+        "rows": len(row.predictions),
         "logits_squared_error": error,
         "megabytes": row.megabytes,
     }

@@ -23,7 +23,7 @@ def _row(trial: Trial, baseline: Trial, chosen: Trial) -> tuple[str, ...]:
         "float" if is_baseline else str(trial.number),
         "failed" if trial.value is None else f"{trial.value:.4f}",
         "" if is_baseline else _change(trial, baseline),
-        "" if is_baseline or trial.flips is None else f"{trial.flips}/{trial.rows}",
+        "" if is_baseline else _flips(trial),
         f"{len(trial.recipe.quantized)}/{total}",
         f"{trial.seconds:.1f}",
         _verdict(trial, is_baseline) + (" <- chosen" if trial is chosen else ""),
@@ -35,6 +35,14 @@ def _change(trial: Trial, baseline: Trial) -> str:
     if trial.value is None or baseline.value is None:
         return ""
     return f"{trial.value - baseline.value:+.4f}"
+
+
+def _flips(trial: Trial) -> str:
+    """Flipped rows of all rows; of them how many for the better and the worse, and McNemar's p-value."""
+    if trial.flips is None:
+        return ""
+    shown = f"{trial.flips}/{trial.rows}"
+    return shown if trial.p_value is None else f"{shown} (+{trial.better} -{trial.worse}, p {trial.p_value:.2f})"
 
 
 def _verdict(trial: Trial, is_baseline: bool) -> str:

@@ -1,10 +1,11 @@
 """The search over recipes. It knows a callable that evaluates the model, not what trains it."""
 
 from nc_trainer.tuning.criterion import Criterion
+from nc_trainer.tuning.flips import compare_classes
 from nc_trainer.tuning.metric import DEFAULT_ORDER, Metric, choose_metric
 from nc_trainer.tuning.strategies import STRATEGIES, SearchSpace, Strategy, make_strategy
 from nc_trainer.tuning.study import Budget, Study, StudyResult
-from nc_trainer.tuning.trial import Evaluation, Trial, count_flips
+from nc_trainer.tuning.trial import Evaluation, Trial, predicted_classes
 
 __all__ = [
     "DEFAULT_ORDER",
@@ -19,6 +20,7 @@ __all__ = [
     "StudyResult",
     "Trial",
     "choose_metric",
-    "count_flips",
+    "compare_classes",
     "make_strategy",
+    "predicted_classes",
 ]

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 from nc_trainer.tuning.criterion import Criterion
+from nc_trainer.tuning.evidence import JudgedRows
+from nc_trainer.tuning.flips import Flips, compare_classes, logits_error
 from nc_trainer.tuning.strategies import Proposals, SearchSpace, Strategy
-from nc_trainer.tuning.trial import Evaluation, Trial, count_flips
+from nc_trainer.tuning.trial import Evaluation, Trial, predicted_classes
+from nc_trainer.tuning.verdict import warnings_for
 
 Outcome = Literal["met", "best_effort", "baseline"]
 
@@ -25,12 +30,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a search ended with. `chosen` is the baseline when no trial could be evaluated."""
+    """What a search ended with. `chosen` is the baseline when no trial could be evaluated.
+
+    `warnings` say what should be known before the outcome is believed, see `tuning.verdict`.
+    """
 
     outcome: Outcome
     reason: str
     chosen: Trial
     trials: tuple[Trial, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -41,7 +50,7 @@ class Study:
         swapper: applies a recipe to the model that `evaluate` evaluates.
         evaluate: evaluates the model as it stands.
         baseline: trial 0, the float model.
-        baseline_predictions: what flips are counted against, None if unknown.
+        baseline_evaluation: what trial 0 was made from: flips are counted against its predictions.
         on_trial: told of every trial, e.g. for a progress line.
     """
 
@@ -52,7 +61,7 @@ class Study:
     criterion: Criterion
     budget: Budget
     baseline: Trial
-    baseline_predictions: Any = None
+    baseline_evaluation: Evaluation
     on_trial: Callable[[Trial], None] = lambda trial: None
     trials: list[Trial] = field(default_factory=list)
 
@@ -61,6 +70,8 @@ class Study:
             raise ValueError("Study: the baseline has no value to compare with.")
         self._baseline_value = self.baseline.value
         self._weights = self.swapper.weights(self.space.recipe)
+        self._baseline_classes = predicted_classes(self.baseline_evaluation.predictions)
+        self._classes: dict[int, np.ndarray] = {}
 
     def run(self) -> StudyResult:
         """Search until the strategy or the budget ends. The model is left in the last trial's recipe."""
@@ -106,10 +117,22 @@ class Study:
         value = evaluation.metrics[self.criterion.metric.name]
         if not math.isfinite(value):
             return self._failed(recipe, f"{self.criterion.metric.name} is {value}", evaluation.seconds)
-        flips, rows = count_flips(self.baseline_predictions, evaluation.predictions)
-        accepted = self.criterion.accepts(value, self._baseline_value)
+        classes = predicted_classes(evaluation.predictions)
         number = len(self.trials) + 1
-        return Trial(number, recipe, value, accepted, evaluation.seconds, evaluation.metrics, flips, rows)
+        if classes is not None:
+            self._classes[number] = classes
+        flips = compare_classes(self._baseline_classes, classes, self.baseline_evaluation.labels)
+        error = logits_error(self.baseline_evaluation.predictions, evaluation.predictions)
+        return Trial(
+            number=number,
+            recipe=recipe,
+            value=value,
+            accepted=self.criterion.accepts(value, self._baseline_value),
+            seconds=evaluation.seconds,
+            metrics=evaluation.metrics,
+            logits_error=error.relative if error else None,
+            **_flip_fields(flips),
+        )
 
     def _failed(self, recipe: Recipe, error: str, seconds: float) -> Trial:
         return Trial(len(self.trials) + 1, recipe, None, False, seconds, error=error)
@@ -129,13 +152,34 @@ class Study:
         return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.baseline)
 
     def _result(self, outcome: Outcome, reason: str, chosen: Trial) -> StudyResult:
-        return StudyResult(outcome, reason, chosen, tuple(self.trials))
+        return StudyResult(outcome, reason, chosen, tuple(self.trials), tuple(self._warnings(chosen)))
+
+    def _warnings(self, chosen: Trial) -> list[str]:
+        labels, classes = self.baseline_evaluation.labels, self._baseline_classes
+        if not isinstance(labels, np.ndarray) or classes is None:
+            return []
+        judged = [trial for trial in self.trials if trial.number in self._classes]
+        rows = JudgedRows(
+            labels=labels,
+            baseline=classes,
+            trials=[self._classes[trial.number] for trial in judged],
+            chosen=judged.index(chosen) if chosen in judged else None,
+            preference=[float(self._int8_weights(trial)) for trial in judged],
+        )
+        return warnings_for(self.criterion, self._baseline_value, rows)
 
     def _key(self, trial: Trial) -> float:
         return self.criterion.metric.key(trial.value if trial.value is not None else math.nan)
 
     def _int8_weights(self, trial: Trial) -> int:
         return sum(self._weights[name] for name in trial.recipe.quantized)
+
+
+def _flip_fields(flips: Flips | None) -> dict[str, Any]:
+    if flips is None:
+        return {}
+    counted = {"better": flips.better, "worse": flips.worse, "p_value": flips.p_value}
+    return {"flips": flips.changed, "rows": flips.rows, **counted}
 
 
 def _next(proposals: Proposals, trial: Trial) -> Recipe | None:

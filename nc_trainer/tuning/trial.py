@@ -16,14 +16,17 @@ class Evaluation:
     metrics: Mapping[str, float]
     seconds: float
     predictions: Any = None
+    labels: Any = None
 
 
 @dataclass(frozen=True)
 class Trial:
     """One judged recipe. Immutable; number 0 is the float baseline.
 
-    `flips` counts the rows whose predicted class differs from the baseline's, of `rows`; both are None where the
-    task has no classes. A trial that raised, or whose metric is NaN, has `error` set and no value.
+    `flips` counts the rows whose predicted class differs from the baseline's, of `rows`; `better`, `worse` and
+    `p_value` are those of `tuning.flips.Flips`; all are None where the task has no classes. `logits_error` is the
+    mean squared difference of the logits over the variance of the baseline's. A trial that raised, or whose metric
+    is NaN, has `error` set and no value.
     """
 
     number: int
@@ -34,6 +37,10 @@ class Trial:
     metrics: Mapping[str, float] = field(default_factory=dict)
     flips: int | None = None
     rows: int | None = None
+    better: int | None = None
+    worse: int | None = None
+    p_value: float | None = None
+    logits_error: float | None = None
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,12 +62,3 @@ def predicted_classes(predictions: Any) -> np.ndarray | None:
     if np.issubdtype(first.dtype, np.integer):
         return first
     return first.argmax(axis=-1) if first.ndim > 1 and first.shape[-1] > 1 else None
-
-
-def count_flips(before: Any, after: Any) -> tuple[int, int] | tuple[None, None]:
-    """How many rows changed their predicted class, and how many rows there are."""
-    first, second = predicted_classes(before), predicted_classes(after)
-    if first is None or second is None or first.shape != second.shape:
-        return None, None
-    changed = (first != second).reshape(len(first), -1).any(axis=1)
-    return int(changed.sum()), len(first)

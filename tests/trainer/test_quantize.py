@@ -208,7 +208,24 @@ def test_the_result_shows_itself(tmp_path: Path) -> None:
     assert lines[1].startswith("float    1.0000")
     assert "14/14" in lines[2]
     assert "<- chosen" in lines[2]
-    assert lines[-1].startswith("Outcome: met (trial 1 meets accuracy >= 0.5000")
+    assert any(line.startswith("Outcome: met (trial 1 meets accuracy >= 0.5000") for line in lines)
+
+
+def test_flips_are_split_into_better_and_worse(tmp_path: Path) -> None:
+    trial = tiny_trainer(tmp_path, sensitive_bert()).quantize(config(**ABSOLUTE)).trials[0]
+    assert trial.flips is not None
+    assert trial.flips > 0
+    assert (trial.better, trial.worse) == (0, trial.flips)  # the float model is right everywhere
+    assert trial.p_value == pytest.approx(min(1.0, 2.0 ** (1 - trial.flips)))
+    assert trial.logits_error is not None
+    assert trial.logits_error > 0
+
+
+def test_a_criterion_below_one_row_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    result = tiny_trainer(tmp_path).quantize(config(tuning={"accuracy_criterion": {"absolute": 0.01}}))
+    assert any("less than one row" in warning for warning in result.study.warnings)
+    assert "Note: The criterion tolerates a loss of 0.0100" in result.table()
+    assert "less than one row" in caplog.text
 
 
 def test_another_evaluation_set_can_be_given(tmp_path: Path) -> None:
