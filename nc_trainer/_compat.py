@@ -1,5 +1,6 @@
 """Everything that differs between transformers 4.57 and 5, in one place."""
 
+import re
 from pathlib import Path
 
 from transformers import PretrainedConfig, PreTrainedModel
@@ -8,9 +9,13 @@ from transformers import PretrainedConfig, PreTrainedModel
 def tied_keys(model: PreTrainedModel) -> set[str]:
     """Keys of the state dict that may be absent from a checkpoint because they share another key's tensor.
 
-    4.57 has no such list; it takes tied keys out before it reports missing ones.
+    5 lists them; 4.57 has regular expressions that are searched for in the keys.
     """
-    return set(getattr(model, "all_tied_weights_keys", None) or getattr(model, "_tied_weights_keys", None) or ())
+    listed = getattr(model, "all_tied_weights_keys", None)
+    if listed is not None:
+        return set(listed)
+    patterns = getattr(model, "_tied_weights_keys", None) or ()
+    return {key for key in model.state_dict() if any(re.search(pattern, key) for pattern in patterns)}
 
 
 def local_checkpoint_files(config: PretrainedConfig | None) -> list[str] | None:

@@ -16,7 +16,7 @@ SPEED_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_pre
 
 
 class TrainerEvaluator:
-    """Calls `trainer.evaluate` under the prefix `trial` and keeps the predictions and labels that reach `compute_metrics`.
+    """Calls `trainer.evaluate` under the prefix `trial` and keeps what reaches `compute_metrics`.
 
     Args:
         trainer: its model is evaluated as it stands.

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
+from nc_trainer.nn.conv1d import conv1d_empty_like, conv1d_from_float
 from nc_trainer.nn.embedding import Int8Embedding
 from nc_trainer.nn.frozen import Int8Module
 from nc_trainer.nn.linear import Int8Linear
@@ -25,6 +27,7 @@ class Kind:
 
 KINDS: dict[type[nn.Module], Kind] = {
     nn.Linear: Kind(Precision.INT8_DYNAMIC, Int8Linear.from_float, Int8Linear.empty_like),
+    Conv1D: Kind(Precision.INT8_DYNAMIC, conv1d_from_float, conv1d_empty_like),
     nn.Embedding: Kind(Precision.INT8_WEIGHT_ONLY, Int8Embedding.from_float, Int8Embedding.empty_like),
 }
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nc_trainer.nn.frozen import Int8Module
-from nc_trainer.ops import quantize_rows
+from nc_trainer.ops import dequantize_rows, quantize_rows
 
 
 class Int8Embedding(Int8Module):
@@ -17,16 +17,17 @@ class Int8Embedding(Int8Module):
     qweight: Tensor
     scale: Tensor
 
-    def __init__(self, num_embeddings: int, embedding_dim: int) -> None:
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = padding_idx  # unused here, but models look at it
         self.register_buffer("qweight", torch.zeros(num_embeddings, embedding_dim, dtype=torch.int8))
         self.register_buffer("scale", torch.zeros(num_embeddings, dtype=torch.float32))
 
     @classmethod
     def empty_like(cls, embedding: nn.Embedding) -> "Int8Embedding":
         """The int8 module of the same shape, to be filled from a checkpoint."""
-        return cls(embedding.num_embeddings, embedding.embedding_dim)
+        return cls(embedding.num_embeddings, embedding.embedding_dim, embedding.padding_idx)
 
     @classmethod
     def from_float(cls, embedding: nn.Embedding) -> "Int8Embedding":
@@ -35,6 +36,11 @@ class Int8Embedding(Int8Module):
         with torch.no_grad():
             module.qweight, module.scale = quantize_rows(embedding.weight.detach())
         return module.train(embedding.training)
+
+    @property
+    def weight(self) -> Tensor:
+        """The fp32 rows that the codes stand for: a copy, for code that looks at the float module's."""
+        return dequantize_rows(self.qweight, self.scale)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Integer ids [...] to fp32 vectors [..., dim]."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nc_trainer.nn.frozen import Int8Module
-from nc_trainer.ops import int8_linear, quantize_rows
+from nc_trainer.ops import dequantize_rows, int8_linear, quantize_rows
 
 
 class Int8Linear(Int8Module):
@@ -38,6 +38,11 @@ class Int8Linear(Int8Module):
             if linear.bias is not None:
                 module.bias = linear.bias.detach().float().clone()
         return module.train(linear.training)
+
+    @property
+    def weight(self) -> Tensor:
+        """The [out, in] fp32 weight that the codes stand for: a copy, for code that looks at the float module's."""
+        return dequantize_rows(self.qweight, self.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out], in the dtype of `x`."""

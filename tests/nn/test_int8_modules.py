@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from nc_trainer import TrainingRefusedError
 from nc_trainer.nn import KINDS, Int8Embedding, Int8Linear
@@ -47,6 +48,19 @@ def test_state_is_plain_buffers(float_module: nn.Module, keys: list[str]) -> Non
     assert list(module.state_dict()) == keys
     assert list(module.parameters()) == []
     assert module.qweight.dtype == torch.int8
+
+
+def test_weight_is_what_the_codes_stand_for() -> None:
+    linear = nn.Linear(8, 4)
+    weight = Int8Linear.from_float(linear).weight
+    assert bool(((weight - linear.weight).abs() <= weight.abs().amax(dim=1, keepdim=True) / 253).all())
+
+
+def test_conv1d_is_a_linear_layer_the_other_way_round() -> None:
+    conv, linear = Conv1D(4, 8), nn.Linear(8, 4)
+    linear.weight.data, linear.bias.data = conv.weight.data.t().clone(), conv.bias.data
+    x = torch.randn(3, 8)
+    assert torch.equal(KINDS[Conv1D].from_float(conv).eval()(x), Int8Linear.from_float(linear).eval()(x))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
