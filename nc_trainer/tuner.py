@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, Trainer, set_seed
@@ -31,6 +32,11 @@ from nc_trainer.tuning import (
     choose_metric,
     make_strategy,
 )
+from nc_trainer.tuning.fingerprint import search_fingerprint
+from nc_trainer.tuning.journal import Journal
+
+JOURNAL = "_tuning.jsonl"
+"""In the output directory. The underscore keeps it out of what `push_to_hub` uploads."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,50 +63,83 @@ class Tuner:
         self.evaluate = TrainerEvaluator(trainer, eval_dataset)
 
     def run(self) -> QuantizationResult:
-        """Baseline, search, and the model left in the chosen recipe."""
-        set_seed(self.config.tuning.random_seed)
+        """Baseline, search, and the model left in the chosen recipe.
+
+        What is found out on the way stands in a journal, so that the same call goes on after a crash; it is
+        deleted when the search has ended.
+        """
         embeddings = self.config.quantization.embeddings or getattr(self.trainer.args, "int8_embeddings", False)
         recipe = full_recipe(self.model, embeddings=embeddings)
-        with _restored_on_error(self.swapper):
+        with self._open_journal(recipe) as journal, _restored_on_error(self.swapper):
+            set_seed(self.config.tuning.random_seed)
             evaluation = self.evaluate()
-            metric = self._metric(evaluation)
+            metric = choose_metric(evaluation.metrics, *self._wanted())
             baseline = _baseline(recipe, evaluation, metric)
-            result = self._search(recipe, metric, baseline, evaluation)
+            _record_baseline(journal, baseline)
+            result = self._search(recipe, metric, baseline, evaluation, journal)
             _settle(self.model, self.swapper, result)
+        journal.path.unlink()
         return QuantizationResult(self.model, metric, baseline, result)
 
-    def _metric(self, evaluation: Evaluation) -> Metric:
+    def _open_journal(self, recipe: Recipe) -> Journal:
+        metric, direction = self._wanted()
+        data = self.trainer.eval_dataset if self.eval_dataset is None else self.eval_dataset
+        fingerprint = search_fingerprint(
+            self.model,
+            recipe,
+            self.config,
+            metric=metric,
+            higher_is_better=direction,
+            evaluation_data=self.trainer.eval_dataset[data] if isinstance(data, str) else data,
+            calibration_data=self._calibration_data(),
+        )
+        return Journal.open(Path(str(self.trainer.args.output_dir)) / JOURNAL, fingerprint)
+
+    def _wanted(self) -> tuple[str | None, bool | None]:
+        """The metric that was asked for and its direction, None where it is to be found out."""
         tuning, args = self.config.tuning, self.trainer.args
         direction = tuning.accuracy_criterion.higher_is_better
         wanted = self.metric_name or tuning.metric
         if wanted is None and args.metric_for_best_model:
             wanted = args.metric_for_best_model
             direction = args.greater_is_better if direction is None else direction
-        return choose_metric(evaluation.metrics, wanted, direction)
+        return wanted, direction
 
-    def _search(self, recipe: Recipe, metric: Metric, baseline: Trial, evaluation: Evaluation) -> StudyResult:
+    def _search(
+        self, recipe: Recipe, metric: Metric, baseline: Trial, evaluation: Evaluation, journal: Journal
+    ) -> StudyResult:
         tuning = self.config.tuning
         policy, rule = tuning.exit_policy, tuning.accuracy_criterion
         strategy = make_strategy(tuning.strategy.name)
         expected = min(strategy.expected_trials(len(recipe.modules)), policy.max_trials)
+        study = Study(
+            space=SearchSpace(recipe, lambda: self._ranking(recipe, journal)),
+            strategy=strategy,
+            swapper=self.swapper,
+            evaluate=self.evaluate,
+            criterion=Criterion(metric, rule.relative, rule.absolute),
+            budget=Budget(policy.timeout, policy.max_trials),
+            baseline=baseline,
+            baseline_evaluation=evaluation,
+            trials=list(journal.trials),
+            classes={number: array for number, array in journal.predictions.items() if number},
+        )
         with TrialProgress(expected, metric, bool(self.trainer.args.disable_tqdm)) as progress:
-            study = Study(
-                space=SearchSpace(recipe, lambda: self._ranking(recipe)),
-                strategy=strategy,
-                swapper=self.swapper,
-                evaluate=self.evaluate,
-                criterion=Criterion(metric, rule.relative, rule.absolute),
-                budget=Budget(policy.timeout, policy.max_trials),
-                baseline=baseline,
-                baseline_evaluation=evaluation,
-                on_trial=progress,
-            )
+
+            def finished(trial: Trial) -> None:
+                journal.record_trial(trial, study.classes.get(trial.number))
+                progress(trial)
+
+            study.on_trial = finished
             return study.run()
 
-    def _ranking(self, recipe: Recipe) -> list[str]:
-        rows, seed = self.config.quantization.calibration.sampling_size, self.config.tuning.random_seed
-        batches = calibration_batches(self.trainer, self._calibration_data(), rows, seed)
-        return rank(sensitivities(self.swapper, recipe, batches))
+    def _ranking(self, recipe: Recipe, journal: Journal) -> list[str]:
+        if journal.ranking is None:
+            rows, seed = self.config.quantization.calibration.sampling_size, self.config.tuning.random_seed
+            batches = calibration_batches(self.trainer, self._calibration_data(), rows, seed)
+            damage = sensitivities(self.swapper, recipe, batches)
+            journal.record_ranking({name: damage[name] for name in rank(damage)})
+        return list(journal.ranking or ())
 
     def _calibration_data(self) -> Any:
         own = (self.trainer.train_dataset, self.eval_dataset, self.trainer.eval_dataset)
@@ -162,6 +201,21 @@ def _baseline(recipe: Recipe, evaluation: Evaluation, metric: Metric) -> Trial:
         raise QuantizationError(f"The float model's {metric.name} is {value}: there is nothing to compare with.")
     in_float = recipe.with_fallbacks(recipe.modules)
     return Trial(0, in_float, value, True, evaluation.seconds, evaluation.metrics)
+
+
+def _record_baseline(journal: Journal, baseline: Trial) -> None:
+    """Keep the baseline, or check that the one kept is the same.
+
+    The fingerprint cannot see `compute_metrics` or a collator; the float model's own number can.
+    """
+    known = journal.baseline
+    if known is None:
+        journal.record_baseline(baseline)
+    elif known.value != baseline.value:
+        raise QuantizationError(
+            f"{journal.path}: the float model's metric was {known.value} when the search began, now it is "
+            f"{baseline.value}: the metric, the collator or the batches have changed. Delete the file to start again."
+        )
 
 
 def _settle(model: PreTrainedModel, swapper: ModuleSwapper, result: StudyResult) -> None:

@@ -37,6 +37,17 @@ def tiny_bert(num_labels: int = 3, **changes: Any) -> BertForSequenceClassificat
     return BertForSequenceClassification(BertConfig(num_labels=num_labels, **(sizes | changes))).eval()
 
 
+def sensitive_bert() -> BertForSequenceClassification:
+    """A model in which int8 fails in exactly one module, `bert.pooler.dense`.
+
+    One huge feature of the pooler's input is read by nobody, but it takes the whole range of the int8 codes.
+    """
+    model = tiny_bert()
+    model.bert.encoder.layer[1].output.LayerNorm.weight.data[0] = 1e5
+    model.bert.pooler.dense.weight.data[:, 0] = 0.0
+    return model
+
+
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     """Words `w0` to `w48`, and `[PAD]`."""
     words = {"[PAD]": 0} | {f"w{number}": number + 1 for number in range(VOCABULARY - 1)}

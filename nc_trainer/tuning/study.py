@@ -51,7 +51,9 @@ class Study:
         evaluate: evaluates the model as it stands.
         baseline: trial 0, the float model.
         baseline_evaluation: what trial 0 was made from: flips are counted against its predictions.
-        on_trial: told of every trial, e.g. for a progress line.
+        on_trial: told of every new trial, e.g. for a progress line.
+        trials: what an interrupted search has judged already; it is not judged again.
+        classes: the predicted classes of trials, by their number.
     """
 
     space: SearchSpace
@@ -64,6 +66,7 @@ class Study:
     baseline_evaluation: Evaluation
     on_trial: Callable[[Trial], None] = lambda trial: None
     trials: list[Trial] = field(default_factory=list)
+    classes: dict[int, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.baseline.value is None:
@@ -71,11 +74,10 @@ class Study:
         self._baseline_value = self.baseline.value
         self._weights = self.swapper.weights(self.space.recipe)
         self._baseline_classes = predicted_classes(self.baseline_evaluation.predictions)
-        self._classes: dict[int, np.ndarray] = {}
 
     def run(self) -> StudyResult:
         """Search until the strategy or the budget ends. The model is left in the last trial's recipe."""
-        started = time.monotonic()
+        started = time.monotonic() - sum(trial.seconds for trial in self.trials)
         stopped = "the strategy had nothing left to try"
         proposals = self.strategy.proposals(self.space)
         recipe = next(proposals, None)
@@ -120,7 +122,7 @@ class Study:
         classes = predicted_classes(evaluation.predictions)
         number = len(self.trials) + 1
         if classes is not None:
-            self._classes[number] = classes
+            self.classes[number] = classes
         flips = compare_classes(self._baseline_classes, classes, self.baseline_evaluation.labels)
         error = logits_error(self.baseline_evaluation.predictions, evaluation.predictions)
         return Trial(
@@ -158,11 +160,11 @@ class Study:
         labels, classes = self.baseline_evaluation.labels, self._baseline_classes
         if not isinstance(labels, np.ndarray) or classes is None:
             return []
-        judged = [trial for trial in self.trials if trial.number in self._classes]
+        judged = [trial for trial in self.trials if trial.number in self.classes]
         rows = JudgedRows(
             labels=labels,
             baseline=classes,
-            trials=[self._classes[trial.number] for trial in judged],
+            trials=[self.classes[trial.number] for trial in judged],
             chosen=judged.index(chosen) if chosen in judged else None,
             preference=[float(self._int8_weights(trial)) for trial in judged],
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import accuracy, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
+from tiny import accuracy, sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
 from torch import nn
 from transformers import EvalPrediction, Trainer, TrainerCallback
 
@@ -31,18 +31,6 @@ def config(**changes: Any) -> TuningConfig:
 def logits(model: nn.Module) -> torch.Tensor:
     with torch.no_grad():
         return model(input_ids=IDS).logits
-
-
-def sensitive_bert() -> nn.Module:
-    """A model in which int8 fails in exactly one module.
-
-    One huge feature of the pooler's input is read by nobody, but it takes the whole range of the int8 codes.
-    """
-    model = tiny_bert()
-    layer = model.bert.encoder.layer[1].output.LayerNorm
-    layer.weight.data[0] = 1e5
-    model.bert.pooler.dense.weight.data[:, 0] = 0.0
-    return model
 
 
 def test_no_arguments_are_needed(tmp_path: Path) -> None:

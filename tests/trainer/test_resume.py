@@ -1,0 +1,123 @@
+"""A search that was interrupted or killed goes on where it stopped."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import accuracy, sensitive_bert, tiny_bert, tiny_trainer
+from transformers import EvalPrediction
+
+from nc_trainer import NCTrainerError, QuantizationError, TuningConfig
+from nc_trainer.quantize import is_int8
+
+CONFIG = TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.05}}})
+JOURNAL = "_tuning.jsonl"
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tiny import accuracy, sensitive_bert, tiny_trainer
+from nc_trainer import TuningConfig
+
+evaluations = 0
+
+def killed_in_the_third(prediction):
+    global evaluations
+    evaluations += 1
+    if evaluations == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return accuracy(prediction)
+
+trainer = tiny_trainer(Path(sys.argv[1]), sensitive_bert(), compute_metrics=killed_in_the_third)
+trainer.quantize(TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.05}}}))
+"""
+
+
+def counting(calls: list[bool], stop_at: int | None = None) -> Callable[[EvalPrediction], dict[str, float]]:
+    """A `compute_metrics` that notes its calls, and is interrupted in one of them."""
+
+    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+        calls.append(True)
+        if len(calls) == stop_at:
+            raise KeyboardInterrupt
+        return accuracy(prediction)
+
+    return compute_metrics
+
+
+def interrupted(tmp_path: Path, stop_at: int = 3) -> None:
+    """Baseline 1, trial 1 is evaluation 2, and so on."""
+    trainer = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=counting([], stop_at))
+    with pytest.raises(KeyboardInterrupt):
+        trainer.quantize(CONFIG)
+
+
+def test_finished_trials_are_not_judged_again(tmp_path: Path) -> None:
+    whole = tiny_trainer(tmp_path / "whole", sensitive_bert()).quantize(CONFIG)
+    interrupted(tmp_path, stop_at=4)
+    calls: list[bool] = []
+    result = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=counting(calls)).quantize(CONFIG)
+    assert len(calls) == 1 + len(whole.trials) - 2  # the baseline is checked, two trials are known
+    assert [trial.recipe for trial in result.trials] == [trial.recipe for trial in whole.trials]
+    assert [trial.value for trial in result.trials] == [trial.value for trial in whole.trials]
+    assert result.recipe == whole.recipe
+
+
+def test_kill_9_loses_no_finished_trial(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    killed = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    calls: list[bool] = []
+    result = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=counting(calls)).quantize(CONFIG)
+    assert result.outcome == "met"
+    assert len(calls) == 1 + len(result.trials) - 1
+
+
+def test_a_finished_search_leaves_no_journal(tmp_path: Path) -> None:
+    tiny_trainer(tmp_path, sensitive_bert()).quantize(CONFIG)
+    assert not (tmp_path / "out" / JOURNAL).exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "config", "message"),
+    [
+        ({"model": tiny_bert()}, CONFIG, "the model's weights"),
+        ({"eval_dataset": None}, CONFIG, "the evaluation data"),
+        ({}, TuningConfig(), r"tuning\.accuracy_criterion\.relative"),
+        ({"train_dataset": None}, CONFIG, "the calibration data"),
+    ],
+    ids=["model", "data", "criterion", "calibration-data"],
+)
+def test_what_has_changed_is_refused_by_name(
+    tmp_path: Path, changes: dict[str, Any], config: TuningConfig, message: str
+) -> None:
+    interrupted(tmp_path)
+    model = changes.pop("model", None) or sensitive_bert()
+    trainer = tiny_trainer(tmp_path, model)
+    if "eval_dataset" in changes:
+        trainer.eval_dataset = trainer.eval_dataset.select(range(20))
+    if "train_dataset" in changes:
+        trainer.train_dataset = None
+    with pytest.raises(NCTrainerError, match=message):
+        trainer.quantize(config)
+    assert not is_int8(model)
+    assert (tmp_path / "out" / JOURNAL).exists()
+
+
+def test_another_metric_under_the_same_name_is_noticed(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    trainer = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=lambda prediction: {"accuracy": 0.5})
+    with pytest.raises(QuantizationError, match=r"was 1\.0 when the search began, now it is 0\.5"):
+        trainer.quantize(CONFIG)
+
+
+def test_a_longer_budget_is_no_change(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    longer = {"accuracy_criterion": {"absolute": 0.05}, "exit_policy": {"max_trials": 77}}
+    assert (
+        tiny_trainer(tmp_path, sensitive_bert()).quantize(TuningConfig.from_dict({"tuning": longer})).outcome == "met"
+    )
