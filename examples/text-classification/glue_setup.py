@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from datasets import Dataset
@@ -100,6 +101,8 @@ def _check_model(
         raise NCTrainerError(f"--int8: '{name}' holds a float model; expected a directory that --tune wrote")
     if is_int8 and not training_args.int8:
         raise NCTrainerError(f"'{name}' holds a quantized model: add --int8 to evaluate or benchmark it")
+    if training_args.tune and Path(name).resolve() == Path(str(training_args.output_dir)).resolve():
+        raise NCTrainerError(f"--tune: --output_dir is the model's own directory, '{name}': its weights would be lost")
     if training_args.tune and not is_trained_classifier(config):
         raise NCTrainerError(f"--tune: '{name}' is not fine-tuned for classification; train it first, without --tune")
     if not model_args.ignore_mismatched_sizes:

@@ -274,6 +274,17 @@ def test_tuning_needs_a_fine_tuned_model(run: Run, tmp_path: Path) -> None:
         run(TUNE)
 
 
+def test_tuning_does_not_replace_the_float_model(run: Run) -> None:
+    with pytest.raises(SystemExit, match="its weights would be lost"):
+        run("--model_name_or_path model --task_name sst2 --tune --no_cuda --output_dir ./model")
+
+
+def test_a_mistake_in_the_yaml_is_named(run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "typo.yaml", "tuning:\n  accuracy_criterion:\n    relativ: 0.01\n")
+    with pytest.raises(SystemExit, match=r"typo\.yaml.*tuning\.accuracy_criterion\.relativ"):
+        run(f"{TUNE} --tuning_config typo.yaml")
+
+
 def test_an_int8_directory_needs_the_int8_option(run: Run) -> None:
     run(TUNE)
     with pytest.raises(SystemExit, match="'int8_model_dir' holds a quantized model: add --int8"):
