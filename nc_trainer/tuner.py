@@ -10,8 +10,6 @@ from typing import Any
 
 from transformers import PreTrainedModel, Trainer, set_seed
 
-from nc_trainer.calibration.batches import calibration_batches
-from nc_trainer.calibration.sensitivity import rank, sensitivities
 from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import QuantizationError
 from nc_trainer.evaluation import TrainerEvaluator
@@ -20,12 +18,12 @@ from nc_trainer.quantize import ModuleSwapper, full_recipe, is_int8
 from nc_trainer.recipe import Recipe
 from nc_trainer.report.progress import TrialProgress
 from nc_trainer.result import QuantizationResult
+from nc_trainer.search_space import Calibration
 from nc_trainer.tuning import (
     Budget,
     Criterion,
     Evaluation,
     Metric,
-    SearchSpace,
     Study,
     StudyResult,
     Trial,
@@ -54,6 +52,7 @@ class Tuner:
     ) -> None:
         self.trainer = trainer
         self.config = _resolve(config, trainer)
+        self.strategy = make_strategy(self.config.tuning.strategy.name)
         self.model = _checked_model(trainer)
         _check_arguments(trainer, eval_dataset)
         self.metric_name = metric_name
@@ -110,14 +109,16 @@ class Tuner:
     ) -> StudyResult:
         tuning = self.config.tuning
         policy, rule = tuning.exit_policy, tuning.accuracy_criterion
-        strategy = make_strategy(tuning.strategy.name)
-        expected = min(strategy.expected_trials(len(recipe.modules)), policy.max_trials)
+        criterion = Criterion(metric, rule.relative, rule.absolute)
+        rows, seed = self.config.quantization.calibration.sampling_size, tuning.random_seed
+        calibration = Calibration(self.trainer, self._calibration_data(), rows, seed)
+        expected = min(self.strategy.expected_trials(len(recipe.modules)), policy.max_trials)
         study = Study(
-            space=SearchSpace(recipe, lambda: self._ranking(recipe, journal)),
-            strategy=strategy,
+            space=calibration.search_space(self.swapper, recipe, criterion, baseline, journal),
+            strategy=self.strategy,
             swapper=self.swapper,
             evaluate=self.evaluate,
-            criterion=Criterion(metric, rule.relative, rule.absolute),
+            criterion=criterion,
             budget=Budget(policy.timeout, policy.max_trials),
             baseline=baseline,
             baseline_evaluation=evaluation,
@@ -132,14 +133,6 @@ class Tuner:
 
             study.on_trial = finished
             return study.run()
-
-    def _ranking(self, recipe: Recipe, journal: Journal) -> list[str]:
-        if journal.ranking is None:
-            rows, seed = self.config.quantization.calibration.sampling_size, self.config.tuning.random_seed
-            batches = calibration_batches(self.trainer, self._calibration_data(), rows, seed)
-            damage = sensitivities(self.swapper, recipe, batches)
-            journal.record_ranking({name: damage[name] for name in rank(damage)})
-        return list(journal.ranking or ())
 
     def _calibration_data(self) -> Any:
         own = (self.trainer.train_dataset, self.eval_dataset, self.trainer.eval_dataset)

@@ -57,8 +57,8 @@ _OTHER_APPROACHES = (
     "weight_only",
 )
 _OTHER_STRATEGIES = (
-    *("exhaustive", "random", "bayesian", "mse", "automixedprecision", "tpe", "sigopt"),  # 1.x
-    *("conservative", "hawq_v2", "mse_v2", "auto"),  # 2.x
+    *("automixedprecision", "sigopt"),  # 1.x
+    "auto",  # 2.x
 )
 UNSUPPORTED_VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     "device": (("gpu",), "Use 'cpu': the int8 operators run on a CPU."),

@@ -57,7 +57,12 @@ class QuantizationConfig(Section, path="quantization"):
 class StrategyConfig(Section, path="tuning.strategy"):
     """Which strategy proposes the recipes."""
 
-    name: str = setting("basic", one_of("basic"), "The strategy that proposes the next recipe.")
+    name: str = setting(
+        "basic",
+        text(),
+        "The strategy that proposes the next recipe: basic, bayesian, conservative, exhaustive, hawq_v2, mse, mse_v2, "
+        "random, sequential, tpe, or a registered one.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

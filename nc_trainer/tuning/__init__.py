@@ -3,7 +3,7 @@
 from nc_trainer.tuning.criterion import Criterion
 from nc_trainer.tuning.flips import compare_classes
 from nc_trainer.tuning.metric import DEFAULT_ORDER, Metric, choose_metric
-from nc_trainer.tuning.strategies import STRATEGIES, SearchSpace, Strategy, make_strategy
+from nc_trainer.tuning.strategies import STRATEGIES, SearchSpace, Strategy, make_strategy, register_strategy
 from nc_trainer.tuning.study import Budget, Study, StudyResult
 from nc_trainer.tuning.trial import Evaluation, Trial, predicted_classes
 
@@ -23,4 +23,5 @@ __all__ = [
     "compare_classes",
     "make_strategy",
     "predicted_classes",
+    "register_strategy",
 ]

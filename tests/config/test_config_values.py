@@ -115,7 +115,7 @@ def test_both_criteria_at_once_are_refused_naming_both() -> None:
             "quantization.calibration.sampling_size",
             "a list",
         ),
-        ({"tuning": {"strategy": {"name": "best"}}}, "tuning.strategy.name", "the text 'best'"),
+        ({"tuning": {"strategy": {"name": 5}}}, "tuning.strategy.name", "5"),
         (
             {"tuning": {"accuracy_criterion": {"higher_is_better": "true"}}},
             "tuning.accuracy_criterion.higher_is_better",

@@ -277,7 +277,8 @@ def test_changed_parts_are_refused_by_name(written: Path) -> None:
         Journal.open(written, changed)
     assert str(error.value) == (
         f"{written}: the trials in this journal do not fit this run. Changed: the model's weights; "
-        "tuning.accuracy_criterion.relative: 0.01 -> 0.02. Delete the file to start again, or use another output directory."
+        "tuning.accuracy_criterion.relative: 0.01 -> 0.02. Delete the file to start again, "
+        "or use another output directory."
     )
 
 

@@ -47,9 +47,9 @@ class SearchSpace:
 
     recipe: Recipe
     ranking: Callable[[], list[str]]
-    activation_errors: Callable[[], Mapping[str, float]] = _not_given("activation_errors")
-    logits_damage: Callable[[Recipe], float] = _not_given("logits_damage")
-    hessian_sensitivities: Callable[[], Mapping[str, float]] = _not_given("hessian_sensitivities")
+    activation_errors: Callable[[], Mapping[str, float]] = field(default=_not_given("activation_errors"))
+    logits_damage: Callable[[Recipe], float] = field(default=_not_given("logits_damage"))
+    hessian_sensitivities: Callable[[], Mapping[str, float]] = field(default=_not_given("hessian_sensitivities"))
     margin: Callable[[Trial], float] = _value
     weights: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
