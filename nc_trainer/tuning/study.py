@@ -102,7 +102,8 @@ class Study:
         return None
 
     def _judged(self, recipe: Recipe) -> Trial | None:
-        return next((trial for trial in self.trials if trial.recipe == recipe), None)
+        """The trial of this recipe, if there is one. The float model needs none, and is never chosen for int8."""
+        return next((trial for trial in (self.baseline, *self.trials) if trial.recipe == recipe), None)
 
     def _judge(self, recipe: Recipe) -> Trial:
         started = time.monotonic()

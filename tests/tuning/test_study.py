@@ -76,8 +76,8 @@ def test_the_evaluated_model_is_the_proposed_recipe() -> None:
 
 def test_sensitive_modules_fall_back() -> None:
     result = run(lambda fallbacks: 1.0 if "classifier" in fallbacks else 0.5, make_strategy("basic"))
-    # The classifier is the last of the made-up ranking: only the float model holds the whole ranking.
-    assert result.outcome == "best_effort"
+    # The classifier is the last of the made-up ranking.
+    assert result.chosen.recipe.fallbacks == ("classifier",)
     result = run(lambda fallbacks: 1.0 if "bert.pooler.dense" in fallbacks else 0.5, make_strategy("basic"))
     assert result.outcome == "met"
     assert result.chosen.recipe.fallbacks == ("bert.pooler.dense",)
@@ -117,6 +117,13 @@ def test_a_timeout_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(lambda fallbacks: 0.5, Listed([["classifier"], [], ["bert.pooler.dense"]]), Budget(timeout=20))
     assert len(result.trials) == 1
     assert "the timeout of 20 s was reached" in result.reason
+
+
+def test_the_float_model_is_no_trial_and_never_chosen() -> None:
+    everything = list(full_recipe(tiny_bert()).modules)
+    result = run(lambda fallbacks: 0.5, Listed([everything, []]))
+    assert [trial.recipe.fallbacks for trial in result.trials] == [()]
+    assert result.outcome == "best_effort"
 
 
 def test_max_trials_ends_the_search() -> None:
