@@ -7,10 +7,9 @@ from torch import Tensor
 from transformers import Trainer
 
 from nc_trainer.calibration.activation import activation_errors
-from nc_trainer.calibration.batches import calibration_batches
+from nc_trainer.calibration.batches import calibration_batches, labelled_batches
 from nc_trainer.calibration.damage import LogitsDamage
 from nc_trainer.calibration.hessian import hessian_sensitivities
-from nc_trainer.calibration.labelled import labelled_batches
 from nc_trainer.calibration.sensitivity import rank, sensitivities
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe

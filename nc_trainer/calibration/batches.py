@@ -1,8 +1,9 @@
-"""Calibration batches from a trainer's data: few rows, always the same ones, no labels."""
+"""Calibration batches from a trainer's data: few rows, always the same ones."""
 
 import inspect
 import random
-from collections.abc import Sized
+from collections.abc import Callable, Sized
+from functools import partial
 from itertools import islice
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ from torch.utils.data import Subset
 from transformers import Trainer
 
 from nc_trainer.errors import QuantizationError
+
+Inputs = Callable[[dict[str, Any]], dict[str, Tensor]]
 
 
 def calibration_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) -> list[dict[str, Tensor]]:
@@ -22,10 +25,23 @@ def calibration_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) ->
     Raises:
         QuantizationError: the data set has no rows.
     """
+    return _gather(trainer, dataset, rows, seed, partial(_model_inputs, trainer))
+
+
+def labelled_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) -> list[dict[str, Tensor]]:
+    """The rows that `calibration_batches` takes, with their labels, for what is computed from the loss.
+
+    Raises:
+        QuantizationError: the data set has no rows, or rows without labels.
+    """
+    return _gather(trainer, dataset, rows, seed, partial(_labelled_inputs, trainer))
+
+
+def _gather(trainer: Trainer, dataset: Any, rows: int, seed: int, inputs_of: Inputs) -> list[dict[str, Tensor]]:
     batches: list[dict[str, Tensor]] = []
     found = 0
     for batch in trainer.get_test_dataloader(_sample(dataset, rows, seed)):
-        inputs = _model_inputs(trainer, batch)
+        inputs = inputs_of(batch)
         batches.append(inputs)
         found += len(next(iter(inputs.values())))
         if found >= rows:
@@ -50,6 +66,19 @@ def _sample(dataset: Any, rows: int, seed: int) -> Any:
 
 def _model_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
     """What the model's forward takes, without the labels: no loss is to be computed."""
-    accepted = inspect.signature(cast(nn.Module, trainer.model).forward).parameters
     labels = {"labels", "label", "label_ids", *trainer.label_names}
-    return {key: value for key, value in batch.items() if key in accepted and key not in labels}
+    return {key: value for key, value in _accepted(trainer, batch).items() if key not in labels}
+
+
+def _labelled_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
+    if not any(name in batch for name in trainer.label_names):
+        raise QuantizationError(
+            f"The calibration rows have no labels ({trainer.label_names}), which a Hessian needs: add them, or "
+            "use a strategy that needs none, such as `basic`."
+        )
+    return _accepted(trainer, batch)
+
+
+def _accepted(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
+    parameters = inspect.signature(cast(nn.Module, trainer.model).forward).parameters
+    return {key: value for key, value in batch.items() if key in parameters}

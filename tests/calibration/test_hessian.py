@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from nc_trainer import QuantizationError
-from nc_trainer.calibration.batches import calibration_batches
+from nc_trainer.calibration.batches import calibration_batches, labelled_batches
 from nc_trainer.calibration.hessian import hessian_sensitivities, hessian_traces
-from nc_trainer.calibration.labelled import labelled_batches
 from nc_trainer.ops import dequantize_rows, quantize_rows
 from nc_trainer.quantize import ModuleSwapper, full_recipe
 
