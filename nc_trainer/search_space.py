@@ -10,12 +10,12 @@ from nc_trainer.calibration.activation import activation_errors
 from nc_trainer.calibration.batches import calibration_batches, labelled_batches
 from nc_trainer.calibration.damage import LogitsDamage
 from nc_trainer.calibration.hessian import hessian_sensitivities
-from nc_trainer.calibration.sensitivity import rank, sensitivities
+from nc_trainer.calibration.sensitivity import sensitivities
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 from nc_trainer.tuning import Criterion, SearchSpace, Trial
 from nc_trainer.tuning.journal import Journal
-from nc_trainer.tuning.strategies import margin
+from nc_trainer.tuning.strategies.base import margin, most_damaging_first
 
 LABELLED_ROWS = 16
 """A Hessian trace takes two backward passes for each of its samples, so it gets fewer rows."""
@@ -69,5 +69,5 @@ class Calibration:
     def _ranking(self, swapper: ModuleSwapper, recipe: Recipe, journal: Journal) -> list[str]:
         if journal.ranking is None:
             damage = sensitivities(swapper, recipe, self.batches)
-            journal.record_ranking({name: damage[name] for name in rank(damage)})
+            journal.record_ranking({name: damage[name] for name in most_damaging_first(damage)})
         return list(journal.ranking or ())

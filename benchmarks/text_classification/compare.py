@@ -26,12 +26,13 @@ from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments
 from nc_trainer._files import write_text_atomically
 from nc_trainer.benchmark import benchmark_models
 from nc_trainer.calibration.batches import evaluation_batches
+from nc_trainer.evaluation import TrainerEvaluator
 from nc_trainer.glue.data import load_glue_folder
 from nc_trainer.glue.labels import align_labels
 from nc_trainer.glue.metrics import compute_metrics_for
 from nc_trainer.glue.preprocessing import tokenize
 from nc_trainer.ops import current_engine
-from nc_trainer.tuning import compare_classes, predicted_classes
+from nc_trainer.tuning import choose_metric, compare_classes, predicted_classes
 
 BATCH_SIZES = (1, 16)
 
@@ -100,9 +101,9 @@ def make_trainer(options: argparse.Namespace, batch_size: int = 16) -> Quantizat
 
 def evaluated(name: str, trainer: QuantizationTrainer, size: float | None) -> Row:
     """A row from what the trainer's model predicts on the evaluation set."""
-    output = trainer.predict(trainer.eval_dataset, metric_key_prefix="eval")
-    _, value = trainer.score()
-    return Row(name, trainer.model.eval(), value, np.asarray(output.predictions), size)
+    evaluation = TrainerEvaluator(trainer)()
+    value = evaluation.metrics[choose_metric(evaluation.metrics).name]
+    return Row(name, trainer.model.eval(), value, np.asarray(evaluation.predictions), size)
 
 
 def dynamic(trainer: QuantizationTrainer) -> Row:

@@ -36,11 +36,6 @@ def sensitivities(swapper: ModuleSwapper, recipe: Recipe, batches: Sequence[Batc
     return damage
 
 
-def rank(damage: Mapping[str, float]) -> list[str]:
-    """Module names, the most damaging first; equals keep their order."""
-    return sorted(damage, key=lambda name: damage[name], reverse=True)
-
-
 @torch.no_grad()
 def logits(model: nn.Module, batch: Batch) -> list[Tensor]:
     """The logits of one batch in evaluation mode: one tensor, or start and end for question answering."""

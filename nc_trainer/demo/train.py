@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
 from tokenizers.pre_tokenizers import BertPreTokenizer
@@ -20,6 +19,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from nc_trainer._compat import batches_of_similar_length
 from nc_trainer.demo import grammar
 from nc_trainer.demo.generate import Message
 
@@ -102,17 +102,10 @@ def train(
         save_strategy="no",
         logging_strategy="no",
         disable_tqdm=not sys.stderr.isatty(),
-        **_batches_of_similar_length(),
+        **batches_of_similar_length(),
     )
     trainer = Trainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer)
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     model.save_pretrained(output_dir)
     tokenizer.save_pretrained(output_dir)
-
-
-def _batches_of_similar_length() -> dict[str, Any]:
-    """Less padding, a third less time. transformers 5 gave the option another name."""
-    if "group_by_length" in TrainingArguments.__dataclass_fields__:
-        return {"group_by_length": True}
-    return {"train_sampling_strategy": "group_by_length"}

@@ -2,7 +2,7 @@
 
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.hub.optimized_model import OptimizedModel
-from nc_trainer.hub.quantizer import NCInt8Quantizer, attach, detach, recipe_of
+from nc_trainer.hub.quantizer import NCInt8Quantizer, attach, recipe_of
 from nc_trainer.hub.upstream import save_for_huggingface_upstream
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "NCInt8Quantizer",
     "OptimizedModel",
     "attach",
-    "detach",
     "recipe_of",
     "save_for_huggingface_upstream",
 ]

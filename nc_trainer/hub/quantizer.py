@@ -114,11 +114,6 @@ def attach(model: PreTrainedModel, recipe: Recipe) -> None:
     setattr(model, "is_quantized", True)
 
 
-def detach(model: PreTrainedModel) -> None:
-    """Undo `attach`."""
-    NCInt8Quantizer(model.config.quantization_config).remove_quantization_config(model)
-
-
 def recipe_of(model: object) -> Recipe | None:
     """The recipe of an int8 model, loaded or quantized here; None for any other."""
     config = getattr(getattr(model, "config", None), "quantization_config", None)

@@ -29,10 +29,6 @@ class TrialProgress:
     ) -> None:
         self.bar.close()
 
-    def note(self, text: str) -> None:
-        """Say what is going on between trials."""
-        self.bar.set_postfix_str(text)
-
     def __call__(self, trial: Trial) -> None:
         """Show a trial that has just been judged."""
         if trial.value is not None and (self.best is None or self.metric.better(trial.value, self.best)):
