@@ -24,14 +24,17 @@ from nc_trainer.tuning import (
     Criterion,
     Evaluation,
     Metric,
+    Strategy,
     Study,
     StudyResult,
     Trial,
     choose_metric,
     make_strategy,
 )
+from nc_trainer.tuning.constraints import constrain
 from nc_trainer.tuning.fingerprint import search_fingerprint
 from nc_trainer.tuning.journal import Journal
+from nc_trainer.tuning.strategies.constrained import Constrained
 
 JOURNAL = "_tuning.jsonl"
 """In the output directory. The underscore keeps it out of what `push_to_hub` uploads."""
@@ -52,7 +55,7 @@ class Tuner:
     ) -> None:
         self.trainer = trainer
         self.config = _resolve(config, trainer)
-        self.strategy = make_strategy(self.config.tuning.strategy.name)
+        self.strategy: Strategy = make_strategy(self.config.tuning.strategy.name)
         self.model = _checked_model(trainer)
         _check_arguments(trainer, eval_dataset)
         self.metric_name = metric_name
@@ -68,7 +71,7 @@ class Tuner:
         deleted when the search has ended.
         """
         embeddings = self.config.quantization.embeddings or getattr(self.trainer.args, "int8_embeddings", False)
-        recipe = full_recipe(self.model, embeddings=embeddings)
+        recipe = self._constrained(full_recipe(self.model, embeddings=embeddings))
         with self._open_journal(recipe) as journal, _restored_on_error(self.swapper):
             set_seed(self.config.tuning.random_seed)
             evaluation = self.evaluate()
@@ -79,6 +82,14 @@ class Tuner:
             _settle(self.model, self.swapper, result)
         journal.path.unlink()
         return QuantizationResult(self.model, metric, baseline, result)
+
+    def _constrained(self, recipe: Recipe) -> Recipe:
+        """What the configuration fixes is fixed in the recipe, and the strategy is shown the rest."""
+        kinds = {name: type(module).__name__ for name, module in self.model.named_modules()}
+        constraints = constrain(self.config.quantization, recipe, kinds)
+        if constraints.free != tuple(recipe.modules):
+            self.strategy = Constrained(self.strategy, constraints.free)
+        return constraints.recipe
 
     def _open_journal(self, recipe: Recipe) -> Journal:
         metric, direction = self._wanted()

@@ -1,16 +1,15 @@
 """The tuning configuration: the YAML schema as frozen dataclasses.
 
-`schema` declares the keys, `rules` what a value may be, `section` checks values, `parsing` checks keys,
-`legacy` knows the keys of Neural Compressor that are not built here, `loading` reads the file.
+`schema` and `quantization` declare the keys, `rules` and `precision` what a value may be, `section` checks values,
+`parsing` checks keys, `legacy` knows the keys of Neural Compressor that are not built here, `loading` reads the file.
 """
 
 from nc_trainer.config.loading import load_tuning_config
+from nc_trainer.config.quantization import CalibrationConfig, QuantizationConfig, RecipesConfig
 from nc_trainer.config.schema import (
     AccuracyCriterion,
-    CalibrationConfig,
     ExitPolicy,
     ModelConfig,
-    QuantizationConfig,
     StrategyConfig,
     TuningConfig,
     TuningSection,
@@ -22,6 +21,7 @@ __all__ = [
     "ExitPolicy",
     "ModelConfig",
     "QuantizationConfig",
+    "RecipesConfig",
     "StrategyConfig",
     "TuningConfig",
     "TuningSection",

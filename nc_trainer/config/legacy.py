@@ -8,11 +8,12 @@ _FIXED_SCHEME = (
     "The scheme is fixed (int8 weights per channel, int8 activations per token) "
     "and the search decides which modules stay in float."
 )
+_NO_STATIC_SCALES = "It corrects or moves static scales, and every scale here is exact for its row or token."
 _ONE_OBJECTIVE = "How accepted recipes are ordered is fixed."
 _NOT_TUNING = "Only post-training dynamic quantization of PyTorch models is done here."
 _TRAINERS_JOB = "Data, metrics and training come from the Trainer, not from this file."
 _ONE_PER_STRATEGY = "It belongs to a strategy that is not built here."
-_FLOAT_DTYPE = "The float dtype of what is not int8 is not chosen in this file."
+_FLOAT_DTYPE = "Use `quantization.float_dtype: bfloat16` for what is not int8."
 
 UNSUPPORTED_KEYS: dict[str, str] = {
     "model.inputs": "It describes graphs of other frameworks.",
@@ -20,11 +21,15 @@ UNSUPPORTED_KEYS: dict[str, str] = {
     "quantization.calibration.dataloader": _TRAINERS_JOB,
     "quantization.train": _TRAINERS_JOB,
     "quantization.advance": _FIXED_SCHEME,
-    "quantization.recipes": _FIXED_SCHEME,
-    "quantization.model_wise": _FIXED_SCHEME,
-    "quantization.optype_wise": _FIXED_SCHEME,
-    "quantization.op_wise": _FIXED_SCHEME,
     "quantization.optimization_level": _FIXED_SCHEME,
+    "quantization.recipes.scale_propagation_max_pooling": _NO_STATIC_SCALES,
+    "quantization.recipes.scale_propagation_concat": _NO_STATIC_SCALES,
+    "quantization.recipes.fast_bias_correction": _NO_STATIC_SCALES,
+    "quantization.recipes.weight_correction": _NO_STATIC_SCALES,
+    "quantization.recipes.smooth_quant": _NO_STATIC_SCALES,
+    "quantization.recipes.smooth_quant_args": _NO_STATIC_SCALES,
+    "quantization.recipes.layer_wise_quant": _NO_STATIC_SCALES,
+    "quantization.recipes.pre_post_process_quantization": _NO_STATIC_SCALES,
     "tuning.strategy.accuracy_weight": _ONE_PER_STRATEGY,
     "tuning.strategy.latency_weight": _ONE_PER_STRATEGY,
     "tuning.strategy.confidence_batches": _ONE_PER_STRATEGY,

@@ -103,8 +103,10 @@ def whole_number(low: int, high: int | None = None) -> Rule:
     return Rule(f"a whole number of {low} or more" if high is None else f"a whole number from {low} to {high}", read)
 
 
-def number(low: float, below: float = math.inf, percent: bool = False) -> Rule:
+def number(low: float, below: float = math.inf, percent: bool = False, because: str = "") -> Rule:
     """A finite number in [low, below), as a float; with `percent`, texts such as "1%" too.
+
+    `because` is added to the message.
 
     A text that spells a number passes, because YAML 1.1 reads `1e-2` as a text.
     """
@@ -116,7 +118,7 @@ def number(low: float, below: float = math.inf, percent: bool = False) -> Rule:
         return result
 
     interval = f"a number of {low:g} or more" if below == math.inf else f"a number in [{low:g}, {below:g})"
-    return Rule(interval + (' or a percentage such as "1%"' if percent else ""), read)
+    return Rule(interval + (' or a percentage such as "1%"' if percent else "") + because, read)
 
 
 def version_number() -> Rule:
@@ -129,6 +131,32 @@ def version_number() -> Rule:
         return spelled
 
     return Rule("a version 1.x or 2.x", read)
+
+
+def several(rule: Rule) -> Rule:
+    """A list of values that each fit `rule`, as a tuple; not empty."""
+
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)) or not value:
+            raise ValueError
+        return tuple(rule.read(item) for item in value)
+
+    return Rule(f"a list of: {rule.expected}", read)
+
+
+def sizes() -> Rule:
+    """A whole number of 1 or more, or the largest of a list of them or of a text such as "1000, 2000"."""
+    each = whole_number(1)
+
+    def read(value: Any) -> int:
+        if isinstance(value, str):
+            value = [int(part) for part in value.split(",")]
+        listed = list(value) if isinstance(value, (list, tuple)) else [value]
+        if not listed:
+            raise ValueError
+        return max(each.read(item) for item in listed)
+
+    return Rule('a whole number of 1 or more, a list of them, or a text such as "1000, 2000"', read)
 
 
 def optional(rule: Rule) -> Rule:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from nc_trainer.config.parsing import build
+from nc_trainer.config.quantization import QuantizationConfig
 from nc_trainer.config.rules import flag, number, one_of, optional, text, version_number, whole_number
-from nc_trainer.config.section import Section, setting
+from nc_trainer.config.section import Section, plain, setting
 from nc_trainer.errors import ConfigError
 
 DEFAULT_RELATIVE_LOSS = 0.01
 LARGEST_SEED = 2**32 - 1  # numpy's limit
+_NO_GAIN = " (a negative loss would ask int8 to beat the float model)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,32 +26,6 @@ class ModelConfig(Section, path="model"):
         "pytorch",
         one_of("pytorch", "pytorch_fx", because=" (only PyTorch models are supported)"),
         "The model's framework; both values mean the same here.",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class CalibrationConfig(Section, path="quantization.calibration"):
-    """Which data ranks the modules by how much int8 hurts them."""
-
-    sampling_size: int = setting(
-        64, whole_number(1), "Rows of the train set used to rank modules by how much int8 hurts them."
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuantizationConfig(Section, path="quantization"):
-    """How modules become int8."""
-
-    approach: str = setting(
-        "post_training_dynamic_quant",
-        one_of("post_training_dynamic_quant"),
-        "How modules become int8: weights ahead of time, activations while the model runs.",
-    )
-    calibration: CalibrationConfig = field(
-        default_factory=CalibrationConfig, metadata={"help": "Data that ranks the modules."}
-    )
-    embeddings: bool = setting(
-        False, flag(), "Also store `nn.Embedding` tables in int8 (weight only). Not in the original."
     )
 
 
@@ -71,7 +47,7 @@ class AccuracyCriterion(Section, path="tuning.accuracy_criterion"):
 
     relative: float | None = setting(
         None,
-        optional(number(0, below=1, percent=True)),
+        optional(number(0, below=1, percent=True, because=_NO_GAIN)),
         f"Loss allowed as a share of the baseline's metric. {DEFAULT_RELATIVE_LOSS} when neither is given.",
     )
     absolute: float | None = setting(
@@ -145,5 +121,6 @@ class TuningConfig(Section, path=""):
         return build(cls, content)
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested dicts of bool, int, float, str and None (JSON-able); `from_dict` reads them back."""
-        return asdict(self)
+        """Nested dicts and lists of bool, int, float, str and None (JSON-able); `from_dict` reads them back."""
+        content: dict[str, Any] = plain(self)
+        return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -42,6 +43,15 @@ def section_of(item: Field[Any]) -> type[Section] | None:
     """The section that a dataclass field holds (its default factory), or None when it holds one value."""
     kind = item.default_factory
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def plain(value: object) -> Any:
+    """Sections and mappings as dicts, tuples as lists: what JSON can hold."""
+    if isinstance(value, Section):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def dotted(path: str, key: str) -> str:

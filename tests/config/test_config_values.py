@@ -30,7 +30,12 @@ def test_the_defaults_are_these() -> None:
         "quantization": {
             "approach": "post_training_dynamic_quant",
             "calibration": {"sampling_size": 64},
+            "recipes": {"first_conv_or_matmul_quantization": True, "last_conv_or_matmul_quantization": True},
+            "model_wise": None,
+            "optype_wise": None,
+            "op_wise": None,
             "embeddings": False,
+            "float_dtype": "auto",
         },
         "tuning": {
             "strategy": {"name": "basic"},
@@ -41,6 +46,28 @@ def test_the_defaults_are_these() -> None:
         },
         "version": "1.0",
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "rows"),
+    [(100, 100), ([100], 100), ([50, 200, 100], 200), ("1000, 2000", 2000), ("7", 7)],
+    ids=["number", "list-of-one", "list", "text", "text-of-one"],
+)
+def test_of_several_sampling_sizes_the_largest_is_used(value: Any, rows: int) -> None:
+    assert CalibrationConfig(sampling_size=value).sampling_size == rows
+
+
+@pytest.mark.parametrize("value", [0, [], "", "10,", "a", [True], 1.5, [[3]], "1, -2"], ids=repr)
+def test_sampling_size_refuses(value: Any) -> None:
+    with pytest.raises(
+        ConfigError, match=r"`quantization\.calibration\.sampling_size`: found .*expected a whole number"
+    ):
+        CalibrationConfig(sampling_size=value)
+
+
+def test_a_negative_loss_is_refused_with_the_reason() -> None:
+    with pytest.raises(ConfigError, match="a negative loss would ask int8 to beat the float model"):
+        AccuracyCriterion(relative=-0.01)
 
 
 def test_an_absent_section_and_a_section_without_content_take_the_defaults() -> None:
@@ -111,7 +138,7 @@ def test_both_criteria_at_once_are_refused_naming_both() -> None:
         ({"quantization": {"embeddings": "yes"}}, "quantization.embeddings", "the text 'yes'"),
         ({"quantization": {"embeddings": 1}}, "quantization.embeddings", "1"),
         (
-            {"quantization": {"calibration": {"sampling_size": [100]}}},
+            {"quantization": {"calibration": {"sampling_size": [100, 0]}}},
             "quantization.calibration.sampling_size",
             "a list",
         ),
@@ -177,6 +204,14 @@ criteria = st.one_of(
     st.builds(AccuracyCriterion, absolute=st.floats(0, 1e6), higher_is_better=st.none() | st.booleans()),
 )
 visible_texts = st.text(min_size=1).filter(str.strip)
+dtypes = st.sampled_from(["int8", "fp32", ["int8"], ["fp32"], ["fp32", "int8"]])
+module_rules = st.fixed_dictionaries(
+    {},
+    optional={
+        "weight": st.fixed_dictionaries({}, optional={"dtype": dtypes, "scheme": st.just("sym"), "bit": st.just(8)}),
+        "activation": st.fixed_dictionaries({}, optional={"dtype": dtypes, "algorithm": st.just(["minmax"])}),
+    },
+)
 configurations = st.builds(
     TuningConfig,
     model=st.builds(ModelConfig, name=visible_texts, framework=st.sampled_from(["pytorch", "pytorch_fx"])),
@@ -184,6 +219,11 @@ configurations = st.builds(
         QuantizationConfig,
         calibration=st.builds(CalibrationConfig, sampling_size=st.integers(1)),
         embeddings=st.booleans(),
+        float_dtype=st.sampled_from(["auto", "float32", "bfloat16"]),
+        model_wise=st.none() | module_rules,
+        optype_wise=st.none() | st.dictionaries(st.sampled_from(["Linear", "Emb.*"]), module_rules),
+        op_wise=st.none()
+        | st.dictionaries(st.from_regex(r"[a-z]{1,5}(\.[a-z0-9]{1,3}){0,3}", fullmatch=True), module_rules),
     ),
     tuning=st.builds(
         TuningSection,
