@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run the tests of the native engine against a build with the address and undefined-behaviour sanitizers.
+# Run the tests of the native kernels against a build with the address and undefined-behaviour sanitizers.
 #     PYTHON=python tests/ops/sanitize_native.sh
 set -eu
 cd "$(dirname "$0")/../.."
@@ -10,4 +10,5 @@ export NC_TRAINER_CXXFLAGS="-g -O1 -fno-omit-frame-pointer -fsanitize=address,un
 # Python and torch leak at exit by design; the engine's library is loaded late, hence the preloads.
 export ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc
 LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so) $(g++ -print-file-name=libstdc++.so)" \
-    "${PYTHON:-python}" -m pytest -q -p no:cacheprovider tests/ops/test_native_engine.py "$@"
+    "${PYTHON:-python}" -m pytest -q -p no:cacheprovider \
+    tests/ops/test_native_engine.py tests/ops/test_attention.py "$@"

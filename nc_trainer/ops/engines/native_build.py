@@ -27,7 +27,14 @@ COMPILERS = ("c++", "g++")
 COMMON_FLAGS = ("-O3", "-std=c++20", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off")
 # Flags of one file only: the instruction set of a kernel, and OpenMP where at::parallel_for is used. OpenMP
 # is a flag of compilation and not of linking, since its runtime has to be the one that torch has loaded.
-FILE_FLAGS = {"kernels_avx2.cpp": ("-mavx2",), "matmul.cpp": ("-fopenmp",)}
+AVX512_BF16 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16")
+FILE_FLAGS = {
+    "attention.cpp": ("-fopenmp",),
+    "attention_amx.cpp": AVX512_BF16,
+    "attention_avx512bf16.cpp": AVX512_BF16,
+    "kernels_avx2.cpp": ("-mavx2",),
+    "matmul.cpp": ("-fopenmp",),
+}
 DIGEST_BYTES = 32
 MESSAGE_LINES = 12
 
