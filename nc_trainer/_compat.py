@@ -37,3 +37,8 @@ def batches_of_similar_length() -> dict[str, Any]:
     if "group_by_length" in TrainingArguments.__dataclass_fields__:
         return {"group_by_length": True}
     return {"train_sampling_strategy": "group_by_length"}
+
+
+def groups_by_length(args: TrainingArguments) -> bool:
+    """Whether the trainer's samplers order rows by their length."""
+    return all(getattr(args, name) == value for name, value in batches_of_similar_length().items())

@@ -18,10 +18,12 @@ from nc_trainer.quantize import ModuleSwapper, full_recipe, is_int8
 from nc_trainer.recipe import Recipe
 from nc_trainer.report.progress import TrialProgress
 from nc_trainer.result import QuantizationResult
+from nc_trainer.row_order import in_random_order
 from nc_trainer.search_space import Calibration
 from nc_trainer.tuning import (
     Budget,
     Criterion,
+    EarlyStopping,
     Evaluation,
     Metric,
     Strategy,
@@ -62,7 +64,7 @@ class Tuner:
         self.eval_dataset = eval_dataset
         self.calibration_dataset = calibration_dataset
         self.swapper = ModuleSwapper(self.model)
-        self.evaluate = TrainerEvaluator(trainer, eval_dataset)
+        self.evaluate = TrainerEvaluator(trainer, self._judged_rows())
 
     def run(self) -> QuantizationResult:
         """Baseline, search, and the model left in the chosen recipe.
@@ -90,6 +92,12 @@ class Tuner:
         if constraints.free != tuple(recipe.modules):
             self.strategy = Constrained(self.strategy, constraints.free)
         return constraints.recipe
+
+    def _judged_rows(self) -> Any:
+        tuning = self.config.tuning
+        if not (tuning.early_stopping.enabled and tuning.early_stopping.error_rate):
+            return self.eval_dataset
+        return in_random_order(self.trainer, self.eval_dataset, tuning.random_seed)
 
     def _open_journal(self, recipe: Recipe) -> Journal:
         metric, direction = self._wanted()
@@ -135,6 +143,7 @@ class Tuner:
             baseline_evaluation=evaluation,
             trials=list(journal.trials),
             classes={number: array for number, array in journal.predictions.items() if number},
+            stopping=EarlyStopping(tuning.early_stopping.enabled, tuning.early_stopping.error_rate),
         )
         with TrialProgress(expected, metric, bool(self.trainer.args.disable_tqdm)) as progress:
 

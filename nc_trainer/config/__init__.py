@@ -8,6 +8,7 @@ from nc_trainer.config.loading import load_tuning_config
 from nc_trainer.config.quantization import CalibrationConfig, QuantizationConfig, RecipesConfig
 from nc_trainer.config.schema import (
     AccuracyCriterion,
+    EarlyStoppingConfig,
     ExitPolicy,
     ModelConfig,
     StrategyConfig,
@@ -18,6 +19,7 @@ from nc_trainer.config.schema import (
 __all__ = [
     "AccuracyCriterion",
     "CalibrationConfig",
+    "EarlyStoppingConfig",
     "ExitPolicy",
     "ModelConfig",
     "QuantizationConfig",

@@ -83,6 +83,24 @@ class ExitPolicy(Section, path="tuning.exit_policy"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EarlyStoppingConfig(Section, path="tuning.early_stopping"):
+    """When the evaluation of a trial that will be refused ends before its last row. Not in the original."""
+
+    enabled: bool = setting(
+        True,
+        flag(),
+        "Stop a trial when the rows to come cannot make it acceptable. For accuracy, F1 and Matthews correlation; "
+        "trials judged by other metrics are evaluated to their end.",
+    )
+    error_rate: float = setting(
+        0.0,
+        number(0, below=0.5),
+        "Stop a trial as soon as a sequential test refuses it, which is wrong for an acceptable trial with at most "
+        "this probability. For accuracy, on evaluation rows in random order. 0 stops only when it is certain.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TuningSection(Section, path="tuning"):
     """What is searched, when a recipe is accepted, when the search stops."""
 
@@ -91,6 +109,9 @@ class TuningSection(Section, path="tuning"):
         default_factory=AccuracyCriterion, metadata={"help": "When a recipe is accepted."}
     )
     exit_policy: ExitPolicy = field(default_factory=ExitPolicy, metadata={"help": "When the search stops."})
+    early_stopping: EarlyStoppingConfig = field(
+        default_factory=EarlyStoppingConfig, metadata={"help": "When a trial is stopped before its last row."}
+    )
     random_seed: int = setting(1978, whole_number(0, LARGEST_SEED), "Seed of everything random in the search.")
     metric: str | None = setting(
         None,

@@ -33,7 +33,8 @@ class TrialProgress:
         """Show a trial that has just been judged."""
         if trial.value is not None and (self.best is None or self.metric.better(trial.value, self.best)):
             self.best = trial.value
-        shown = "failed" if trial.value is None else f"{trial.value:.4f}"
+        without_value = "stopped early" if trial.state == "pruned" else "failed"
+        shown = without_value if trial.value is None else f"{trial.value:.4f}"
         best = "" if self.best is None else f", best {self.best:.4f}"
         self.bar.total = max(self.bar.total or 0, trial.number)
         self.bar.set_postfix_str(f"trial {trial.number}: {self.metric.name} {shown}{best}")

@@ -21,7 +21,7 @@ def _row(trial: Trial, baseline: Trial, chosen: Trial) -> tuple[str, ...]:
     total = len(trial.recipe.modules)
     return (
         "float" if is_baseline else str(trial.number),
-        "failed" if trial.value is None else f"{trial.value:.4f}",
+        _value(trial),
         "" if is_baseline else _change(trial, baseline),
         "" if is_baseline else _flips(trial),
         f"{len(trial.recipe.quantized)}/{total}",
@@ -29,6 +29,13 @@ def _row(trial: Trial, baseline: Trial, chosen: Trial) -> tuple[str, ...]:
         _verdict(trial, is_baseline) + (" <- chosen" if trial is chosen else ""),
         "all" if is_baseline else trial.error or _names(trial.recipe.fallbacks),
     )
+
+
+def _value(trial: Trial) -> str:
+    """The metric; of a trial that was stopped early, what it could have become."""
+    if trial.state == "pruned":
+        return f"{trial.low:.4f}..{trial.high:.4f}"
+    return "failed" if trial.value is None else f"{trial.value:.4f}"
 
 
 def _change(trial: Trial, baseline: Trial) -> str:
@@ -48,6 +55,8 @@ def _flips(trial: Trial) -> str:
 def _verdict(trial: Trial, is_baseline: bool) -> str:
     if is_baseline:
         return "baseline"
+    if trial.state == "pruned":
+        return f"not met, after {trial.share:.0%}"
     return "met" if trial.accepted else "not met"
 
 

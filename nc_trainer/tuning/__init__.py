@@ -1,6 +1,7 @@
 """The search over recipes. It knows a callable that evaluates the model, not what trains it."""
 
 from nc_trainer.tuning.criterion import Criterion
+from nc_trainer.tuning.early import EarlyStopping, Watch
 from nc_trainer.tuning.flips import compare_classes
 from nc_trainer.tuning.metric import DEFAULT_ORDER, Metric, choose_metric
 from nc_trainer.tuning.strategies import STRATEGIES, SearchSpace, Strategy, make_strategy, register_strategy
@@ -12,6 +13,7 @@ __all__ = [
     "STRATEGIES",
     "Budget",
     "Criterion",
+    "EarlyStopping",
     "Evaluation",
     "Metric",
     "SearchSpace",
@@ -19,6 +21,7 @@ __all__ = [
     "Study",
     "StudyResult",
     "Trial",
+    "Watch",
     "choose_metric",
     "compare_classes",
     "make_strategy",

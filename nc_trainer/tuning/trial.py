@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,12 +11,18 @@ from nc_trainer.recipe import Recipe
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of the model as it stands, without prefix, and what they were computed from."""
+    """The metrics of the model as it stands, without prefix, and what they were computed from.
+
+    `visible` says that `predictions` and `labels` were seen row by row, in order, while the evaluation ran.
+    `complete` is False for one that was stopped: it has no metrics.
+    """
 
     metrics: Mapping[str, float]
     seconds: float
     predictions: Any = None
     labels: Any = None
+    visible: bool = False
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,9 @@ class Trial:
     `p_value` are those of `tuning.flips.Flips`; all are None where the task has no classes. `logits_error` is the
     mean squared difference of the logits over the variance of the baseline's. A trial that raised, or whose metric
     is NaN, has `error` set and no value.
+
+    A trial that was stopped because it could not be accepted any more is `pruned`: it has no value, `low` and `high`
+    are what the metric could have become, `share` of the evaluation rows were seen, and flips are counted on these.
     """
 
     number: int
@@ -42,11 +51,21 @@ class Trial:
     p_value: float | None = None
     logits_error: float | None = None
     error: str | None = None
+    low: float | None = None
+    high: float | None = None
+    share: float = 1.0
+
+    @property
+    def state(self) -> Literal["complete", "pruned", "failed"]:
+        """How its evaluation ended."""
+        if self.value is not None:
+            return "complete"
+        return "pruned" if self.error is None else "failed"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; of the recipe only what fell back."""
         own = {key: value for key, value in vars(self).items() if key not in ("recipe", "metrics")}
-        return own | {"metrics": dict(self.metrics), "fallbacks": list(self.recipe.fallbacks)}
+        return own | {"state": self.state, "metrics": dict(self.metrics), "fallbacks": list(self.recipe.fallbacks)}
 
 
 def predicted_classes(predictions: Any) -> np.ndarray | None:

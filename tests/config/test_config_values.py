@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nc_trainer.config import (
     AccuracyCriterion,
     CalibrationConfig,
+    EarlyStoppingConfig,
     ExitPolicy,
     ModelConfig,
     QuantizationConfig,
@@ -41,6 +42,7 @@ def test_the_defaults_are_these() -> None:
             "strategy": {"name": "basic"},
             "accuracy_criterion": {"relative": 0.01, "absolute": None, "higher_is_better": None},
             "exit_policy": {"timeout": 0.0, "max_trials": 100},
+            "early_stopping": {"enabled": True, "error_rate": 0.0},
             "random_seed": 1978,
             "metric": None,
         },
@@ -230,6 +232,7 @@ configurations = st.builds(
         strategy=st.just(StrategyConfig(name="basic")),
         accuracy_criterion=criteria,
         exit_policy=st.builds(ExitPolicy, timeout=st.floats(0, 1e9), max_trials=st.integers(1)),
+        early_stopping=st.builds(EarlyStoppingConfig, enabled=st.booleans(), error_rate=st.floats(0, 0.49)),
         random_seed=st.integers(0, 2**32 - 1),
         metric=st.none() | visible_texts,
     ),

@@ -16,6 +16,7 @@ from nc_trainer.tuning import (
     Study,
     StudyResult,
     Trial,
+    Watch,
     make_strategy,
 )
 from nc_trainer.tuning.strategies import Proposals
@@ -43,7 +44,7 @@ def run(answer: Answer, strategy: object, budget: Budget | None = None, higher: 
     model = tiny_bert()
     recipe = full_recipe(model)
 
-    def evaluate() -> Evaluation:
+    def evaluate(watch: Watch) -> Evaluation:
         still_float = set(recipe.modules) & set(quantizable_modules(model))
         return Evaluation({"m": answer(still_float)}, 0.0)
 
@@ -112,9 +113,14 @@ def test_a_timeout_lets_the_search_go_on_and_keeps_the_recipe_with_more_in_int8(
 
 
 def test_a_timeout_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(0, 1000, 7))
-    monkeypatch.setattr("nc_trainer.tuning.study.time.monotonic", lambda: next(clock))
-    result = run(lambda fallbacks: 0.5, Listed([["classifier"], [], ["bert.pooler.dense"]]), Budget(timeout=20))
+    now = [0.0]
+    monkeypatch.setattr("nc_trainer.tuning.study.time.monotonic", lambda: now[0])
+
+    def slow(fallbacks: set[str]) -> float:
+        now[0] += 21
+        return 0.5
+
+    result = run(slow, Listed([["classifier"], [], ["bert.pooler.dense"]]), Budget(timeout=20))
     assert len(result.trials) == 1
     assert "the timeout of 20 s was reached" in result.reason
 

@@ -39,7 +39,7 @@ class SearchSpace:
             `calibration.damage`.
         hessian_sensitivities: by name, how much the loss is expected to grow; see `calibration.hessian`.
         margin: by how much a trial's metric is better than the criterion asks for, in the metric's unit, negative
-            where it is worse; -inf for a failed trial. Without it the metric itself, larger being better.
+            where it is worse; -inf for a trial without a value. Without it the metric itself, larger being better.
         weights: number of weights of each module; modules that are left out count 1.
         kinds: type of each module, e.g. `Linear`; for modules that are left out, the precision they take.
         seed: of everything random.
@@ -66,6 +66,10 @@ class Strategy(Protocol):
     """Proposes recipes. It runs nothing: every `yield` of a recipe is answered by the trial that judged it.
 
     A recipe that is proposed again is answered by its first trial and costs nothing.
+
+    A class attribute `needs_values = False` says that it looks at `Trial.accepted` only and not at values: then a
+    trial may be stopped as soon as it is certain to be refused, and has no value. Without it every trial is evaluated
+    to its end.
     """
 
     finishes_itself: bool
@@ -76,6 +80,11 @@ class Strategy(Protocol):
 
     def expected_trials(self, modules: int) -> int:
         """About how many trials a full search takes, for the progress line."""
+
+
+def needs_values(strategy: Strategy) -> bool:
+    """Whether it compares the metrics of trials that were refused."""
+    return bool(getattr(strategy, "needs_values", True))
 
 
 def margin(criterion: Criterion, baseline: float) -> Callable[[Trial], float]:

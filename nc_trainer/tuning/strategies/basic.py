@@ -25,6 +25,7 @@ class Basic:
     """
 
     finishes_itself = True
+    needs_values = False
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""

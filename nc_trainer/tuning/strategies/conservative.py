@@ -21,6 +21,7 @@ class Conservative:
     """
 
     finishes_itself = True
+    needs_values = False
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""

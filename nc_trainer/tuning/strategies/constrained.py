@@ -4,7 +4,7 @@ from collections.abc import Collection, Generator, Mapping
 from dataclasses import replace
 
 from nc_trainer.recipe import Recipe
-from nc_trainer.tuning.strategies.base import Proposals, SearchSpace, Strategy
+from nc_trainer.tuning.strategies.base import Proposals, SearchSpace, Strategy, needs_values
 from nc_trainer.tuning.trial import Trial
 
 
@@ -20,6 +20,7 @@ class Constrained:
         self.strategy = strategy
         self.free = frozenset(free)
         self.finishes_itself = strategy.finishes_itself
+        self.needs_values = needs_values(strategy)
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`. Without a free module there is one recipe.

@@ -16,6 +16,7 @@ class Exhaustive:
     """
 
     finishes_itself = False
+    needs_values = False
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""

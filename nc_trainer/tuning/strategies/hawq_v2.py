@@ -20,6 +20,7 @@ class HAWQv2:
     """
 
     finishes_itself = False
+    needs_values = False
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""

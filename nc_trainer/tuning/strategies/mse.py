@@ -20,6 +20,7 @@ class MSE:
     """
 
     finishes_itself = False
+    needs_values = True
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""

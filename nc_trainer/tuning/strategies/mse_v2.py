@@ -24,6 +24,7 @@ class MSEv2:
     """
 
     finishes_itself = True
+    needs_values = False
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""

@@ -27,6 +27,7 @@ class OptunaSearch:
     """
 
     finishes_itself = False
+    needs_values = True
 
     def __init__(self) -> None:
         self._optuna = _imported_optuna(type(self).__name__)

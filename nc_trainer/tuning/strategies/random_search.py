@@ -18,6 +18,7 @@ class Random:
     """
 
     finishes_itself = False
+    needs_values = False
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""

@@ -21,6 +21,7 @@ class Sequential:
     """
 
     finishes_itself = False
+    needs_values = True
 
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""
