@@ -1,4 +1,4 @@
-"""One int8 module for each kind of float module, and the table that pairs them.
+"""One int8 module for each kind of float module, and the table that pairs them; and attention in our kernels.
 
 To support another kind, write its module in a file of its own and add a line to `KINDS`.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from nc_trainer.nn.attention import restore_attention, use_native_attention
 from nc_trainer.nn.conv1d import conv1d_empty_like, conv1d_from_float
 from nc_trainer.nn.embedding import Int8Embedding
 from nc_trainer.nn.frozen import Int8Module
@@ -31,4 +32,12 @@ KINDS: dict[type[nn.Module], Kind] = {
     nn.Embedding: Kind(Precision.INT8_WEIGHT_ONLY, Int8Embedding.from_float, Int8Embedding.empty_like),
 }
 
-__all__ = ["KINDS", "Int8Embedding", "Int8Linear", "Int8Module", "Kind"]
+__all__ = [
+    "KINDS",
+    "Int8Embedding",
+    "Int8Linear",
+    "Int8Module",
+    "Kind",
+    "restore_attention",
+    "use_native_attention",
+]
