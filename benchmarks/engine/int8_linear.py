@@ -87,7 +87,7 @@ def contestants(m: int, k: int, n: int) -> Contestants:
         "fp32": lambda: torch.nn.functional.linear(x, weight, bias),
         "dynamic": lambda: torch.ops.quantized.linear_dynamic(x, packed, reduce_range=False),
         "dynamic_7bit": lambda: torch.ops.quantized.linear_dynamic(x, packed, reduce_range=True),
-        "native": lambda: native.int8_linear(x, qweight, scale, bias),
+        "native": lambda: native.int8_linears(x, [qweight], [scale], [bias]),
     }
 
 

@@ -1,7 +1,8 @@
 """int8 arithmetic: quantization of rows, and the operator `int8_linear` with its engines."""
 
+from nc_trainer.ops.activations import ACTIVATIONS
 from nc_trainer.ops.engines import current_engine, use_engine
-from nc_trainer.ops.int8_linear import ACTIVATIONS, int8_linear
+from nc_trainer.ops.int8_linear import int8_linear, int8_linears
 from nc_trainer.ops.quantization import INT8_MAX, dequantize_rows, quantize_rows
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "current_engine",
     "dequantize_rows",
     "int8_linear",
+    "int8_linears",
     "quantize_rows",
     "use_engine",
 ]

@@ -55,7 +55,7 @@ def test_all_engines_return_the_same_bits(
     x = (torch.randn(m, k, generator=generator) * 3).to(dtype)
     scale, offset = torch.rand(n, generator=generator), torch.randn(n, generator=generator)
     weight = codes((n, k), seed, low=-127)
-    results = [ENGINES[name].int8_linear(x, weight, scale, offset if bias else None) for name in AVAILABLE]
+    results = [ENGINES[name].int8_linears(x, [weight], [scale], [offset if bias else None])[0] for name in AVAILABLE]
     assert {result.dtype for result in results} == {dtype}
     assert all(torch.equal(result, results[0]) for result in results)
 
@@ -63,15 +63,30 @@ def test_all_engines_return_the_same_bits(
 def test_a_row_that_is_not_finite_becomes_nan_and_spoils_no_other(engine: Engine) -> None:
     x = torch.ones(3, 8)
     x[1, 4] = float("inf")
-    y = engine.int8_linear(x, codes((4, 8), 0), torch.ones(4), None)
+    y = engine.int8_linears(x, [codes((4, 8), 0)], [torch.ones(4)], [None])[0]
     assert bool(y[1].isnan().all())
     assert bool(y[[0, 2]].isfinite().all())
 
 
 def test_a_zero_row_gives_the_bias(engine: Engine) -> None:
     bias = torch.tensor([1.0, -2.0])
-    y = engine.int8_linear(torch.zeros(2, 8), codes((2, 8), 0), torch.ones(2), bias)
+    y = engine.int8_linears(torch.zeros(2, 8), [codes((2, 8), 0)], [torch.ones(2)], [bias])[0]
     assert torch.equal(y, bias.expand(2, 2))
+
+
+def test_weights_may_have_any_strides(engine: Engine) -> None:
+    x, weight, scale = torch.randn(5, 32), codes((48, 32), 0), torch.rand(48)
+    transposed = weight.t().contiguous().t()
+    expected = engine.int8_linears(x, [weight], [scale], [None])[0]
+    assert torch.equal(engine.int8_linears(x, [transposed], [scale], [None])[0], expected)
+
+
+def test_several_weights_share_one_input(engine: Engine) -> None:
+    x, weights = torch.randn(2, 3, 16), [codes((n, 16), n) for n in (4, 40, 1)]
+    scales, biases = [torch.rand(len(w)) for w in weights], [torch.randn(4), None, torch.randn(1)]
+    together = engine.int8_linears(x, weights, scales, biases, "relu")
+    for y, weight, scale, bias in zip(together, weights, scales, biases, strict=True):
+        assert torch.equal(y, engine.int8_linears(x, [weight], [scale], [bias], "relu")[0])
 
 
 def test_onednn_is_exact_on_its_saturating_and_on_its_direct_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +130,7 @@ def test_the_operator_keeps_leading_dimensions(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("activation", ["none", "gelu", "gelu_tanh", "relu", "silu", "tanh"])
-def test_the_activation_comes_last(activation: str) -> None:
+def test_the_activation_comes_last(activation: str, engine: Engine) -> None:
     functions: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "none": torch.clone,
         "gelu": torch.nn.GELU(),
@@ -124,14 +139,27 @@ def test_the_activation_comes_last(activation: str) -> None:
         "silu": torch.nn.SiLU(),
         "tanh": torch.tanh,
     }
-    x, weight, scale = torch.randn(3, 8), codes((4, 8), 0), torch.full((4,), 0.01)
+    x, weight, scale = torch.randn(3, 8), codes((40, 8), 0), torch.full((40,), 0.01)
     plain = int8_linear(x, weight, scale, None)
-    assert torch.equal(int8_linear(x, weight, scale, None, activation), functions[activation](plain))
+    expected = functions[activation](plain)
+    torch.testing.assert_close(int8_linear(x, weight, scale, None, activation), expected, rtol=2e-6, atol=2e-6)
 
 
 def test_the_operator_has_a_fake_implementation() -> None:
-    arguments = (torch.randn(2, 3, 8), codes((4, 8), 0), torch.ones(4), torch.zeros(4), "gelu")
-    torch.library.opcheck(int8_linear, arguments, test_utils=("test_schema", "test_faketensor"))
+    weights, scales = [codes((4, 8), 0), codes((5, 8), 0)], [torch.ones(4), torch.ones(5)]
+    arguments = (torch.randn(2, 3, 8), weights, scales, [torch.zeros(4), None], "gelu")
+    operator = torch.ops.nc_trainer.int8_linears.default
+    torch.library.opcheck(operator, arguments, test_utils=("test_schema", "test_faketensor"))
+
+
+def test_compiled_and_eager_return_the_same_bits() -> None:
+    weight, scale = codes((4, 8), 0), torch.full((4,), 0.01)
+
+    def double(x: torch.Tensor) -> torch.Tensor:
+        return int8_linear(x, weight, scale) * 2
+
+    x = torch.randn(3, 8)
+    assert torch.equal(torch.compile(double, fullgraph=True, backend="aot_eager")(x), double(x))
 
 
 @pytest.mark.parametrize(

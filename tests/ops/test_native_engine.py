@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from nc_trainer.ops.activations import ACTIVATIONS
 from nc_trainer.ops.engines import native
 from nc_trainer.ops.engines.native_build import find_compiler
 
 FLOAT_TYPES = (torch.float32, torch.bfloat16)
 SIZES = st.integers(0, 70)
+NAMES = ("gelu", "gelu_tanh", "relu", "silu", "tanh")
 ROWS = {
     "normal": lambda row: row,
     "zeros": torch.zeros_like,
@@ -55,6 +57,10 @@ def expected_linear(x: Tensor, qweight: Tensor, scale: Tensor, bias: Tensor | No
     return (y if bias is None else y + bias).to(x.dtype)
 
 
+def linear(x: Tensor, qweight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
+    return native.int8_linears(x, [qweight], [scale], [bias])[0]
+
+
 def bits(y: Tensor) -> Tensor:
     """The bits of a float tensor, with one pattern for every NaN."""
     unified = torch.where(y.isnan(), torch.full_like(y, torch.nan), y)
@@ -84,7 +90,7 @@ def test_any_shape_has_the_bits_of_the_definition(
 ) -> None:
     x, qweight, scale, bias = random_case(m, k, n, seed)
     arguments = (x.to(dtype), qweight, scale, bias if with_bias else None)
-    assert_same_bits(native.int8_linear(*arguments), expected_linear(*arguments))
+    assert_same_bits(linear(*arguments), expected_linear(*arguments))
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,7 +103,7 @@ def test_special_rows_have_the_bits_of_the_definition(kinds: list[str], k: int, 
     x, qweight, scale, bias = random_case(len(kinds), k, 5)
     x = torch.stack([ROWS[kind](row) for kind, row in zip(kinds, x, strict=True)]).to(dtype)
     for b in (bias, None):
-        assert_same_bits(native.int8_linear(x, qweight, scale, b), expected_linear(x, qweight, scale, b))
+        assert_same_bits(linear(x, qweight, scale, b), expected_linear(x, qweight, scale, b))
 
 
 @pytest.mark.parametrize("position", range(17))
@@ -105,18 +111,18 @@ def test_special_rows_have_the_bits_of_the_definition(kinds: list[str], k: int, 
 def test_a_row_that_is_not_finite_gives_nan_and_leaves_the_others(bad: float, position: int) -> None:
     x, qweight, scale, bias = random_case(3, 17, 20)
     x[1, position] = bad
-    y = native.int8_linear(x, qweight, scale, bias)
+    y = linear(x, qweight, scale, bias)
     assert y[1].isnan().all()
     assert torch.equal(y[[0, 2]], expected_linear(x[[0, 2]], qweight, scale, bias))
 
 
 def test_a_row_of_zeros_gives_the_bias() -> None:
     _, qweight, scale, bias = random_case(1, 40, 20)
-    assert torch.equal(native.int8_linear(torch.zeros(2, 40), qweight, scale, bias), bias.expand(2, -1))
+    assert torch.equal(linear(torch.zeros(2, 40), qweight, scale, bias), bias.expand(2, -1))
 
 
 def test_no_bias_keeps_negative_zero() -> None:
-    y = native.int8_linear(torch.zeros(9, 4), torch.ones(3, 4, dtype=torch.int8), -torch.ones(3), None)
+    y = linear(torch.zeros(9, 4), torch.ones(3, 4, dtype=torch.int8), -torch.ones(3), None)
     assert torch.equal(bits(y), bits(torch.full((9, 3), -0.0)))
 
 
@@ -129,7 +135,7 @@ def test_accumulators_are_exact_for_every_int8(m: int, k: int, n: int, seed: int
     assert torch.equal(actual.long(), codes.long() @ qweight.long().T)
 
 
-@pytest.mark.parametrize("rows", [1, 13], ids=["plain_weights", "packed_weights"])
+@pytest.mark.parametrize("rows", [1, 13, 50], ids=["few_rows", "one_panel", "many_rows"])
 @pytest.mark.parametrize(("code", "weight"), [(127, 127), (-127, 127), (127, -128), (-128, -128)])
 @pytest.mark.parametrize("k", [2, 100_001])
 def test_the_largest_products_do_not_saturate(rows: int, code: int, weight: int, k: int) -> None:
@@ -141,7 +147,7 @@ def test_the_largest_products_do_not_saturate(rows: int, code: int, weight: int,
 def test_rows_beyond_one_chunk_of_codes_are_all_computed(restored_threads: None) -> None:
     torch.set_num_threads(1)
     case = random_case(300, 4099, 33)
-    assert_same_bits(native.int8_linear(*case), expected_linear(*case))
+    assert_same_bits(linear(*case), expected_linear(*case))
 
 
 @pytest.mark.parametrize("shape", [(1, 768, 400), (7, 768, 400), (50, 768, 400)], ids=["1", "7", "50"])
@@ -150,7 +156,7 @@ def test_the_number_of_threads_does_not_change_a_bit(shape: tuple[int, int, int]
     expected = expected_linear(*case)
     for threads in (1, 2, 3, 5, 8):
         torch.set_num_threads(threads)
-        assert_same_bits(native.int8_linear(*case), expected)
+        assert_same_bits(linear(*case), expected)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +174,7 @@ def test_the_number_of_threads_does_not_change_a_bit(shape: tuple[int, int, int]
 def test_input_in_any_strides(view: Callable[[Tensor], Tensor], dtype: torch.dtype) -> None:
     x, qweight, scale, bias = random_case(14, 37, 19)
     x = view(x.to(dtype))
-    assert_same_bits(
-        native.int8_linear(x, qweight, scale, bias), expected_linear(x.contiguous(), qweight, scale, bias)
-    )
+    assert_same_bits(linear(x, qweight, scale, bias), expected_linear(x.contiguous(), qweight, scale, bias))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +182,7 @@ def test_input_in_any_strides(view: Callable[[Tensor], Tensor], dtype: torch.dty
     [
         ({"x": torch.ones(2, 3, dtype=torch.float64)}, "fp32 or bf16"),
         ({"x": torch.ones(2, 4)}, "4 columns but qweight has 3"),
-        ({"x": torch.ones(3)}, r"shape \[M, K\]"),
+        ({"x": torch.tensor(1.0)}, r"shape \[..., K\]"),
         ({"qweight": torch.ones(5, 3)}, "must be an int8"),
         ({"scale": torch.ones(4)}, r"scale must be .* \[5\]"),
         ({"bias": torch.ones(5, dtype=torch.float64)}, "bias must be an fp32"),
@@ -195,4 +199,41 @@ def test_bad_arguments_are_refused(change: dict[str, Tensor], message: str) -> N
     }
     arguments = {**good, **change}
     with pytest.raises(RuntimeError, match=message):
-        native.int8_linear(arguments["x"], arguments["qweight"], arguments["scale"], arguments["bias"])
+        linear(arguments["x"], arguments["qweight"], arguments["scale"], arguments["bias"])
+
+
+@pytest.mark.parametrize("activation", NAMES)
+@pytest.mark.parametrize("dtype", FLOAT_TYPES, ids=["fp32", "bf16"])
+def test_an_activation_is_within_2e_6_of_the_true_value(activation: str, dtype: torch.dtype) -> None:
+    values = torch.cat([torch.linspace(-12, 12, 4001), torch.tensor([0.0, -0.0, 1e-30, 50.0, -50.0, 1e30, -1e30])])
+    weight = torch.zeros(len(values), 4, dtype=torch.int8)
+    zeros, scale = torch.zeros(20, 4, dtype=dtype), torch.ones(len(values))
+    found = native.int8_linears(zeros, [weight], [scale], [values], activation)[0]
+    expected = ACTIVATIONS[activation](values.double())
+    allowed = 2e-6 * expected.abs().clamp(min=1) + (expected.abs() / 256 if dtype == torch.bfloat16 else 0)
+    assert bool(((found - expected).abs() <= allowed).all())
+
+
+@pytest.mark.parametrize("activation", NAMES)
+def test_an_activation_of_nan_is_nan(activation: str) -> None:
+    weight = torch.ones(3, 4, dtype=torch.int8)
+    y = native.int8_linears(torch.full((2, 4), torch.nan), [weight], [torch.ones(3)], [None], activation)[0]
+    assert bool(y.isnan().all())
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), m=SIZES, k=SIZES, n=SIZES, dtype=st.sampled_from(FLOAT_TYPES))
+def test_only_the_chosen_rows_are_computed(data: st.DataObject, m: int, k: int, n: int, dtype: torch.dtype) -> None:
+    x, qweight, scale, bias = random_case(m, k, n)
+    chosen = torch.tensor(data.draw(st.lists(st.integers(0, m - 1), unique=True)) if m else [], dtype=torch.long)
+    y = native.int8_linears(x.to(dtype), [qweight], [scale], [bias], rows=chosen)[0]
+    expected = torch.zeros_like(y)
+    expected[chosen] = expected_linear(x.to(dtype), qweight, scale, bias)[chosen]
+    assert_same_bits(y, expected)
+
+
+def test_a_chosen_row_that_is_not_there_is_refused() -> None:
+    x, qweight, scale, bias = random_case(3, 4, 5)
+    for rows in ([3], [-1]):
+        with pytest.raises(RuntimeError, match="but x has 3 rows"):
+            native.int8_linears(x, [qweight], [scale], [bias], rows=torch.tensor(rows))

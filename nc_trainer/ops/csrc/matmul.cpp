@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -12,12 +11,10 @@
 namespace nc_trainer {
 namespace {
 
-constexpr int64_t kPackFromRows = 8;             // packing the weights pays off from this many rows
-constexpr int64_t kPackedBytes = 192 << 10;      // packed weights at once, to stay in the L2 cache
-constexpr int64_t kCodesBytes = 1 << 20;         // codes at once
-constexpr int64_t kTaskProducts = 1 << 18;       // multiplications worth waking another thread for
-constexpr int64_t kProductsPerCode = 8;          // multiplications in the time of quantizing one element
-constexpr int64_t kProductsPerPackedWeight = 2;  // and of packing one weight
+constexpr int64_t kAllCodesBytes = 64 << 20;   // codes of one round; more rows take more rounds
+constexpr int64_t kCodesBytes = 384 << 10;     // codes that stay in the L2 cache while the weights pass by
+constexpr int64_t kTaskProducts = 1 << 20;     // multiplications worth waking another thread for
+constexpr int64_t kTaskCodes = 1 << 15;        // codes worth the same
 
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -29,11 +26,11 @@ int64_t element_bytes(Element type) {
 // Cache-aligned memory that a thread keeps between calls, since fresh pages from the system are slow.
 class Scratch {
  public:
-  void* reserve(int64_t bytes) {
+  char* reserve(int64_t bytes) {
     if (bytes > size_) {
       memory_.reset();
       size_ = 0;
-      memory_.reset(std::aligned_alloc(64, divide_up(bytes, 64) * 64));
+      memory_.reset(static_cast<char*>(std::aligned_alloc(64, divide_up(bytes, 64) * 64)));
       if (!memory_) throw std::bad_alloc();
       size_ = bytes;
     }
@@ -42,142 +39,203 @@ class Scratch {
 
  private:
   struct Free {
-    void operator()(void* p) const { std::free(p); }
+    void operator()(char* p) const { std::free(p); }
   };
-  std::unique_ptr<void, Free> memory_;
+  std::unique_ptr<char, Free> memory_;
   int64_t size_ = 0;
 };
 
-// The rows [first, first + count) of a product, encoded.
-struct Rows {
-  int64_t first, count;
-  const char* codes;
-  const float* scales;
-};
-
-// Write the outputs of `count` rows, from `begin` within `rows`, in one panel, from their accumulators.
-void store(const Product& p, const Kernels& kernels, const Rows& rows, int64_t begin, int64_t count, int64_t panel,
-           const int32_t* acc) {
-  const int64_t first = panel * kPanel, n = std::min(kPanel, p.n - first);
-  char* out = static_cast<char*>(p.out) + ((rows.first + begin) * p.n + first) * element_bytes(p.out_type());
-  if (p.out_type() != Element::kInt32) {
-    kernels.dequantize({acc, count, n, rows.scales + begin, p.scale + first, p.bias ? p.bias + first : nullptr, out,
-                        p.n, p.out_type()});
-    return;
-  }
-  for (int64_t r = 0; r < count; ++r)
-    std::memcpy(out + r * p.n * sizeof *acc, acc + r * kPanel, n * sizeof *acc);
-}
-
-void encode(const Product& p, const Kernels& kernels, const Rows& rows, char* codes, float* scales) {
-  const int64_t source = p.row_stride * element_bytes(p.x_type), stride = kernels.row_bytes(p.k);
-  for (int64_t r = 0; r < rows.count; ++r) {
-    const char* x = static_cast<const char*>(p.x) + (rows.first + r) * source;
-    scales[r] = kernels.encode_row(x, p.x_type, p.k, codes + r * stride);
-  }
-}
-
 struct Range {
   int64_t begin, end;
+
+  int64_t size() const { return end - begin; }
 };
 
 // Part `i` of 0 .. size, cut into `parts` of nearly the same length.
 Range part(int64_t size, int64_t parts, int64_t i) { return {i * size / parts, (i + 1) * size / parts}; }
 
-// Few rows: read each weight once, straight from its place.
-void multiply_plain(const Product& p, const Kernels& kernels, const Rows& rows, Range panels) {
-  const int64_t stride = kernels.row_bytes(p.k);
-  int32_t acc[kPanel];
-  for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-    const int64_t first = panel * kPanel, n = std::min(kPanel, p.n - first);
-    for (int64_t r = 0; r < rows.count; ++r) {
-      kernels.multiply_plain(rows.codes + r * stride, p.weight + first * p.k, n, p.k, acc);
-      store(p, kernels, rows, r, 1, panel, acc);
-    }
-  }
+// Calls body(i) for 0 <= i < size, at least `grain` of them at a time on one thread.
+template <class Body>
+void parallel(int64_t size, int64_t grain, const Body& body) {
+  at::parallel_for(0, size, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i);
+  });
 }
 
-// Many rows: pack the panels, as many as stay in the L2 cache, and run all the rows past them.
-void multiply_packed(const Product& p, const Kernels& kernels, const Rows& rows, Range panels) {
-  static thread_local Scratch scratch;
-  const int64_t bytes = kernels.panel_bytes(p.k), stride = kernels.row_bytes(p.k);
-  const int64_t fit = std::clamp<int64_t>(kPackedBytes / std::max<int64_t>(bytes, 1), 1, panels.end - panels.begin);
-  auto* packed = static_cast<char*>(scratch.reserve(fit * bytes));
-  int32_t acc[kMaxTileRows * kPanel];
-  for (Range block{panels.begin, 0}; block.begin < panels.end; block.begin = block.end) {
-    block.end = std::min(block.begin + fit, panels.end);
-    for (int64_t panel = block.begin; panel < block.end; ++panel) {
-      const int64_t first = panel * kPanel, n = std::min(kPanel, p.n - first);
-      kernels.pack_panel(p.weight + first * p.k, n, p.k, packed + (panel - block.begin) * bytes);
-    }
-    for (int64_t row = 0; row < rows.count; row += kernels.tile_rows) {
-      const int64_t count = std::min(kernels.tile_rows, rows.count - row);
-      for (int64_t panel = block.begin; panel < block.end; ++panel) {
-        const char* weights = packed + (panel - block.begin) * bytes;
-        kernels.multiply_packed(rows.codes + row * stride, count, weights, p.k, acc);
-        store(p, kernels, rows, row, count, panel, acc);
-      }
-    }
+// Some rows of the input, encoded: in panels, or one by one where they are few.
+struct Encoded {
+  int64_t first, count;
+  const char* codes;
+  const float* scales;  // of 16 rows a panel
+  bool few;
+};
+
+// A block of neighbouring outputs of one of the weights.
+struct Block {
+  const Linear* linear;
+  int64_t first, n;
+};
+
+// The outputs of all weights, cut into blocks.
+class Blocks {
+ public:
+  Blocks(const Product& p, int64_t outputs) : p_(p), outputs_(outputs) {}
+
+  int64_t count() const {
+    int64_t total = 0;
+    for (int64_t i = 0; i < p_.count; ++i) total += divide_up(p_.linears[i].n, outputs_);
+    return total;
   }
+
+  Block at(int64_t number) const {
+    const Linear* linear = p_.linears;
+    for (; number >= divide_up(linear->n, outputs_); ++linear) number -= divide_up(linear->n, outputs_);
+    const int64_t first = number * outputs_;
+    return {linear, first, std::min(outputs_, linear->n - first)};
+  }
+
+ private:
+  const Product& p_;
+  int64_t outputs_;
+};
+
+void encode_few(const Product& p, const Kernels& kernels, const Encoded& rows, char* codes, float* scales) {
+  std::fill_n(scales, kPanelRows, 0.0f);
+  for (int64_t r = 0; r < rows.count; ++r)
+    scales[r] = kernels.encode_row(p.x.at(rows.first + r), p.type, p.k, codes + r * kernels.row_bytes(p.k));
 }
 
-// The outputs of some rows and some panels by one thread, as many rows at a time as have room for their codes.
-void multiply(const Product& p, const Kernels& kernels, Range all, Range panels) {
-  if (all.begin >= all.end || panels.begin >= panels.end) return;
-  static thread_local Scratch scratch;
-  const int64_t row_bytes = kernels.row_bytes(p.k);
-  const int64_t fit = std::max<int64_t>(kCodesBytes / row_bytes / kernels.tile_rows, 4) * kernels.tile_rows;
-  const int64_t chunk = std::min(fit, all.end - all.begin);
-  auto* codes = static_cast<char*>(scratch.reserve(chunk * (row_bytes + static_cast<int64_t>(sizeof(float)))));
-  auto* scales = reinterpret_cast<float*>(codes + chunk * row_bytes);
-  for (int64_t first = all.begin; first < all.end; first += chunk) {
-    const Rows rows{first, std::min(chunk, all.end - first), codes, scales};
-    encode(p, kernels, rows, codes, scales);
-    if (rows.count < kPackFromRows) {
-      multiply_plain(p, kernels, rows, panels);
-    } else {
-      multiply_packed(p, kernels, rows, panels);
-    }
-  }
+void encode_panels(const Product& p, const Kernels& kernels, const Encoded& rows, char* codes, float* scales) {
+  const int64_t bytes = kernels.panel_bytes(p.k), panel_codes = kPanelRows * std::max<int64_t>(p.k, 1);
+  parallel(divide_up(rows.count, kPanelRows), kTaskCodes / panel_codes, [&](int64_t panel) {
+    const int64_t row = panel * kPanelRows, count = std::min(kPanelRows, rows.count - row);
+    kernels.encode_panel(p.x, p.type, rows.first + row, count, p.k, codes + panel * bytes, scales + row);
+  });
 }
 
-// The work is cut into a grid of tasks, one for each thread. A task quantizes its rows and packs its columns for
-// itself, which repeats a little work, so that the threads meet only once, at the end of the call.
+// The products of some rows with one block of outputs after the other, by one thread.
+class Worker {
+ public:
+  Worker(const Product& p, const Kernels& kernels, const Encoded& rows)
+      : p_(p), kernels_(kernels), rows_(rows), weights_(scratch()) {
+    if (kernels_.begin) kernels_.begin();
+  }
+  ~Worker() {
+    if (kernels_.end) kernels_.end();
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void multiply(const Block& block, Range panels) {
+    const Weights weights =
+        kernels_.prepare(block.linear->weight + block.first * p_.k, block.n, p_.k, weights_, offsets_);
+    if (rows_.few) {
+      kernels_.dot(rows_.codes, rows_.count, weights, block.n, p_.k, acc_);
+      finish(block, 0, acc_);
+      return;
+    }
+    for (int64_t panel = panels.begin; panel < panels.end; panel += kernels_.panels) {
+      const int64_t count = std::min(kernels_.panels, panels.end - panel);
+      kernels_.multiply(rows_.codes + panel * kernels_.panel_bytes(p_.k), count, weights, block.n, p_.k, acc_);
+      for (int64_t i = 0; i < count; ++i) finish(block, panel + i, acc_ + i * kPanelRows);
+    }
+  }
+
+ private:
+  char* scratch() const {
+    static thread_local Scratch memory;
+    return memory.reserve(kMaxOutputs * kernels_.weight_row_bytes(p_.k));
+  }
+
+  void finish(const Block& block, int64_t panel, const int32_t* acc) const {
+    const Linear& linear = *block.linear;
+    const int64_t row = panel * kPanelRows, bytes = element_bytes(p_.out_type());
+    const bool codes = p_.out_type() == Element::kInt32;
+    Outputs outputs{acc,
+                    kPanelRows * kMaxPanels,
+                    std::min(kPanelRows, rows_.count - row),
+                    block.n,
+                    offsets_,
+                    rows_.scales + row,
+                    codes ? nullptr : linear.scale + block.first,
+                    linear.bias ? linear.bias + block.first : nullptr,
+                    linear.activation,
+                    p_.out_type(),
+                    {}};
+    for (int64_t r = 0; r < outputs.rows; ++r) {
+      const int64_t number = rows_.first + row + r;
+      outputs.out[r] = linear.out + ((p_.x.chosen ? p_.x.chosen[number] : number) * linear.n + block.first) * bytes;
+    }
+    kernels_.finish(outputs);
+  }
+
+  const Product& p_;
+  const Kernels& kernels_;
+  const Encoded& rows_;
+  char* weights_;
+  int32_t offsets_[kMaxOutputs];
+  alignas(64) int32_t acc_[kMaxOutputs * kPanelRows * kMaxPanels];
+};
+
+// How panels and blocks are shared out: one task for each part of the panels and of the blocks.
 struct Grid {
   int64_t rows, columns;
 };
 
-// The grid of at most `tasks` tasks that takes the least time.
-Grid best_grid(const Product& p, int64_t tasks) {
+// The grid of at most `tasks` tasks that takes the least time. Half a panel more stands for reading a block's weights.
+Grid best_grid(int64_t panels, int64_t blocks, int64_t tasks) {
   Grid best{1, 1};
   int64_t least = std::numeric_limits<int64_t>::max();
-  for (int64_t r = 1; r <= tasks; ++r) {
-    const Grid grid{r, tasks / r};
-    const int64_t rows = divide_up(p.m, grid.rows), columns = divide_up(p.n, grid.columns);
-    const int64_t packing = rows < kPackFromRows ? 0 : columns * kProductsPerPackedWeight;
-    const int64_t cost = rows * columns + rows * kProductsPerCode + packing;
+  for (int64_t rows = 1; rows <= std::min(tasks, panels); ++rows) {
+    const int64_t columns = std::min(tasks / rows, blocks);
+    const int64_t cost = (2 * divide_up(panels, rows) + 1) * divide_up(blocks, columns);
     if (cost < least) {
       least = cost;
-      best = grid;
+      best = {rows, columns};
     }
   }
   return best;
 }
 
+void multiply(const Product& p, const Kernels& kernels, const Encoded& rows) {
+  const Blocks blocks(p, kernels.outputs);
+  const int64_t panels = divide_up(rows.count, kPanelRows), all = blocks.count();
+  if (all == 0) return;
+  const int64_t products = rows.count * all * kernels.outputs * p.k;
+  const int64_t tasks = std::clamp<int64_t>(products / kTaskProducts, 1, at::get_num_threads());
+  const Grid grid = rows.few ? Grid{1, std::min(tasks, all)} : best_grid(panels, all, tasks);
+  const int64_t fit = std::max<int64_t>(kCodesBytes / std::max<int64_t>(kernels.panel_bytes(p.k), 1), 1);
+  const int64_t chunk = divide_up(fit, kernels.panels) * kernels.panels;
+  parallel(grid.rows * grid.columns, 1, [&](int64_t task) {
+    Worker worker(p, kernels, rows);
+    const Range mine = part(panels, grid.rows, task / grid.columns);
+    const Range columns = part(all, grid.columns, task % grid.columns);
+    for (int64_t first = mine.begin; first < mine.end; first += chunk)
+      for (int64_t block = columns.begin; block < columns.end; ++block)
+        worker.multiply(blocks.at(block), {first, std::min(first + chunk, mine.end)});
+  });
+}
+
 }  // namespace
 
 void run(const Product& p, const Kernels& kernels) {
-  if (p.m == 0 || p.n == 0) return;
-  const int64_t tiles = divide_up(p.m, kernels.tile_rows), panels = divide_up(p.n, kPanel);
-  const int64_t tasks = std::clamp<int64_t>(p.m * p.n * p.k / kTaskProducts, 1, at::get_num_threads());
-  const Grid grid = best_grid(p, tasks);
-  at::parallel_for(0, grid.rows * grid.columns, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const Range some = part(tiles, grid.rows, task / grid.columns);
-      const Range rows{some.begin * kernels.tile_rows, std::min(some.end * kernels.tile_rows, p.m)};
-      multiply(p, kernels, rows, part(panels, grid.columns, task % grid.columns));
+  static thread_local Scratch memory;
+  const int64_t panel = std::max<int64_t>(kernels.panel_bytes(p.k), 1);
+  const int64_t round = std::max<int64_t>(kAllCodesBytes / panel, 1) * kPanelRows;
+  for (int64_t first = 0; first < p.m; first += round) {
+    const int64_t count = std::min(round, p.m - first), padded = divide_up(count, kPanelRows) * kPanelRows;
+    const bool few = count <= kernels.dot_rows;
+    const int64_t bytes = few ? count * kernels.row_bytes(p.k) : padded / kPanelRows * kernels.panel_bytes(p.k);
+    auto* scales = reinterpret_cast<float*>(memory.reserve(padded * static_cast<int64_t>(sizeof(float)) + bytes));
+    char* codes = reinterpret_cast<char*>(scales + padded);
+    const Encoded rows{first, count, codes, scales, few};
+    if (few) {
+      encode_few(p, kernels, rows, codes, scales);
+    } else {
+      encode_panels(p, kernels, rows, codes, scales);
     }
-  });
+    multiply(p, kernels, rows);
+  }
 }
 
 }  // namespace nc_trainer

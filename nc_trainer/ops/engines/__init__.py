@@ -5,7 +5,7 @@ Every engine returns the same bits. `NC_TRAINER_ENGINE` (auto, native, onednn, r
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -29,8 +29,15 @@ class Engine(Protocol):
     def unavailable_reason(self) -> str | None:
         """One sentence why the engine cannot run here, or None."""
 
-    def int8_linear(self, x: Tensor, qweight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-        """See `nc_trainer.ops.int8_linear`, for x [M, K] and without the activation."""
+    def int8_linears(
+        self,
+        x: Tensor,
+        qweights: Sequence[Tensor],
+        scales: Sequence[Tensor],
+        biases: Sequence[Tensor | None],
+        activation: str = "none",
+    ) -> list[Tensor]:
+        """See `nc_trainer.ops.int8_linears`, for fp32 and bf16."""
 
     def accumulate(self, codes: Tensor, qweight: Tensor) -> Tensor:
         """The exact int32 products [M, N] of int8 `codes` [M, K] with int8 `qweight` [N, K]."""
@@ -72,12 +79,13 @@ def _named(name: str) -> Engine:
 
 @cache
 def _fastest() -> Engine:
-    """oneDNN where the CPU multiplies int8 without saturating; else the native engine, then the reference."""
-    if onednn.unavailable_reason() is None and not onednn.saturates():
-        return _chosen(onednn)
+    """The native engine; where it cannot run, oneDNN if the CPU multiplies int8 without saturating; else plain torch."""
     reason = native.unavailable_reason()
     if reason is None:
         return _chosen(native)
+    if onednn.unavailable_reason() is None and not onednn.saturates():
+        logger.warning("The native int8 engine cannot run here (%s): oneDNN's is used, which is slower.", reason)
+        return _chosen(onednn)
     logger.warning("The native int8 engine cannot run here (%s): int8 will not be faster than fp32.", reason)
     return _chosen(reference)
 

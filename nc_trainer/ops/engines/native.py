@@ -1,12 +1,13 @@
-"""The engine in C++: exact int8 products with AVX2, compiled on first use.
+"""The engine in C++: exact int8 products with AMX, AVX512-VNNI, AVX-VNNI or AVX2, compiled on first use.
 
-It quantizes the rows of the input, multiplies and dequantizes in one call, and reads the weights as they
-are, row-major int8, so that nothing derived from them has to be kept.
+It quantizes the rows of the input, multiplies, dequantizes and applies the activation in one call, and reads the
+weights as they are, row-major int8, so that nothing derived from them has to be kept.
 """
 
 import functools
 import platform
 import threading
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -23,21 +24,28 @@ def unavailable_reason() -> str | None:
         return _unavailable_reason()
 
 
-def int8_linear(x2d: Tensor, qweight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-    """`x2d`, quantized row by row, times `qweight` transposed, in the dtype of `x2d`.
-
-    The result is `float(accumulator) * scale * row_scale + bias`, each operation rounded to fp32.
+def int8_linears(
+    x: Tensor,
+    qweights: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    biases: Sequence[Tensor | None],
+    activation: str = "none",
+    rows: Tensor | None = None,
+) -> list[Tensor]:
+    """See `nc_trainer.ops.int8_linears`, for fp32 and bf16 of any strides.
 
     Args:
-        x2d: [M, K] fp32 or bf16, any strides.
-        qweight: [N, K] int8.
-        scale: [N] fp32.
-        bias: [N] fp32 or None.
+        rows: int64 numbers of the rows to compute, x being taken as [M, K]; the others are zero. None: all.
 
     Raises:
-        RuntimeError: a shape or a dtype is not one of these, or K is above 131071.
+        RuntimeError: a shape or a dtype does not fit, or K is above 131071.
     """
-    return torch.ops.nc_trainer_native.int8_linear(x2d, qweight, scale, bias)
+    return torch.ops.nc_trainer_native.int8_linears(x, qweights, scales, biases, activation, rows)
+
+
+def isa() -> str:
+    """The instruction set in use: amx, avx512_vnni, avx_vnni or avx2; `NC_TRAINER_ISA` forces one."""
+    return torch.ops.nc_trainer_native.isa()
 
 
 def accumulate(codes: Tensor, qweight: Tensor) -> Tensor:

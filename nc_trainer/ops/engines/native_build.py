@@ -27,12 +27,16 @@ COMPILERS = ("c++", "g++")
 COMMON_FLAGS = ("-O3", "-std=c++20", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off")
 # Flags of one file only: the instruction set of a kernel, and OpenMP where at::parallel_for is used. OpenMP
 # is a flag of compilation and not of linking, since its runtime has to be the one that torch has loaded.
-AVX512_BF16 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512bf16")
+AVX2 = ("-mavx2", "-mfma")
+AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
 FILE_FLAGS = {
     "attention.cpp": ("-fopenmp",),
-    "attention_amx.cpp": AVX512_BF16,
-    "attention_avx512bf16.cpp": AVX512_BF16,
-    "kernels_avx2.cpp": ("-mavx2",),
+    "attention_amx.cpp": (*AVX512, "-mavx512bf16"),
+    "attention_avx512bf16.cpp": (*AVX512, "-mavx512bf16"),
+    "kernels_amx.cpp": (*AVX512, "-mavx512vnni"),
+    "kernels_avx2.cpp": AVX2,
+    "kernels_avx512_vnni.cpp": (*AVX512, "-mavx512vnni"),
+    "kernels_avx_vnni.cpp": (*AVX2, "-mavxvnni"),
     "matmul.cpp": ("-fopenmp",),
 }
 DIGEST_BYTES = 32

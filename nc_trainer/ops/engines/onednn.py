@@ -1,12 +1,13 @@
 """The engine on torch's own oneDNN int8 operators: fast where the CPU has VNNI or AMX, exact everywhere."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from nc_trainer.ops.engines.reference import EXACT_K, finish
+from nc_trainer.ops.engines.reference import EXACT_K, as_rows, finish
 from nc_trainer.ops.quantization import quantize_rows
 
 NAME = "onednn"
@@ -47,14 +48,23 @@ def accumulate(codes: Tensor, qweight: Tensor) -> Tensor:
     return total
 
 
-def int8_linear(x: Tensor, qweight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-    """See `nc_trainer.ops.int8_linear`, for x [M, K] and without the activation."""
-    codes, row_scales = quantize_rows(x)
-    if saturates() or x.numel() == 0 or qweight.numel() == 0:
-        y = accumulate(codes, qweight).float() * scale
-    else:
-        y = _product(codes, _whole(qweight), scale)
-    return finish(y, row_scales, bias, x.dtype)
+def int8_linears(
+    x: Tensor,
+    qweights: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    biases: Sequence[Tensor | None],
+    activation: str = "none",
+) -> list[Tensor]:
+    """See `nc_trainer.ops.int8_linears`, for fp32 and bf16."""
+    codes, row_scales = quantize_rows(as_rows(x))
+    products = [_scaled_product(codes, qweight, scale) for qweight, scale in zip(qweights, scales, strict=True)]
+    return [finish(y, row_scales, bias, activation, x) for y, bias in zip(products, biases, strict=True)]
+
+
+def _scaled_product(codes: Tensor, qweight: Tensor, scale: Tensor) -> Tensor:
+    if saturates() or codes.numel() == 0 or qweight.numel() == 0:
+        return accumulate(codes, qweight).float() * scale
+    return _product(codes, _whole(qweight), scale)
 
 
 def _halves(codes: Tensor) -> tuple[Tensor, ...]:
@@ -81,7 +91,8 @@ def _product(codes: Tensor, packed: Tensor, scale: Tensor) -> Tensor:
 
 
 def _pack(qweight: Tensor) -> Tensor:
-    return torch.ops.onednn.qlinear_prepack(qweight, None)
+    # The operator takes any strides for those of a dense matrix.
+    return torch.ops.onednn.qlinear_prepack(qweight.contiguous(), None)
 
 
 def _whole(qweight: Tensor) -> Tensor:
@@ -94,4 +105,4 @@ def _packed_chunks(qweight: Tensor) -> list[tuple[slice, Tensor]]:
     """K in parts short enough for fp32 to hold their sums exactly, since the operator answers in fp32."""
     starts = range(0, qweight.shape[1], EXACT_K)
     parts = [slice(start, start + EXACT_K) for start in starts]
-    return [(part, _pack(qweight[:, part].contiguous())) for part in parts]
+    return [(part, _pack(qweight[:, part])) for part in parts]

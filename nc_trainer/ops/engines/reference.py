@@ -1,8 +1,12 @@
 """The engine in plain torch: exact, on every platform, about as fast as an fp32 matrix product."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from nc_trainer.ops.activations import ACTIVATIONS
 from nc_trainer.ops.quantization import quantize_rows
 
 NAME = "reference"
@@ -24,16 +28,27 @@ def accumulate(codes: Tensor, qweight: Tensor) -> Tensor:
     return total
 
 
-def int8_linear(x: Tensor, qweight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-    """See `nc_trainer.ops.int8_linear`, for x [M, K] and without the activation."""
-    codes, row_scales = quantize_rows(x)
-    y = accumulate(codes, qweight).float() * scale
-    return finish(y, row_scales, bias, x.dtype)
+def int8_linears(
+    x: Tensor,
+    qweights: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    biases: Sequence[Tensor | None],
+    activation: str = "none",
+) -> list[Tensor]:
+    """See `nc_trainer.ops.int8_linears`, for fp32 and bf16."""
+    codes, row_scales = quantize_rows(as_rows(x))
+    products = [accumulate(codes, qweight).float() * scale for qweight, scale in zip(qweights, scales, strict=True)]
+    return [finish(y, row_scales, bias, activation, x) for y, bias in zip(products, biases, strict=True)]
 
 
-def finish(y: Tensor, row_scales: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+def as_rows(x: Tensor) -> Tensor:
+    """[..., K] as [M, K]."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def finish(y: Tensor, row_scales: Tensor, bias: Tensor | None, activation: str, x: Tensor) -> Tensor:
     """Row scales and bias, in the order that all engines keep so that their results agree bit for bit."""
     y = y.mul_(row_scales.unsqueeze(1))
     if bias is not None:
         y = y.add_(bias)
-    return y.to(dtype)
+    return ACTIVATIONS[activation](y).to(x.dtype).reshape(*x.shape[:-1], y.shape[1])
