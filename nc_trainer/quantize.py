@@ -1,9 +1,14 @@
 """Turning a model int8 and back by swapping modules. The model is never copied."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from nc_trainer.errors import QuantizationError
+from nc_trainer.float_parts import FloatParts, cast_float_parts
+from nc_trainer.fusion import fuse
+from nc_trainer.module_tree import names_of, place, submodule
 from nc_trainer.nn import KINDS, Int8Module
 from nc_trainer.recipe import Precision, Recipe
 
@@ -62,7 +67,9 @@ class ModuleSwapper:
         self.model = model
         self._float: dict[str, nn.Module] = {}
         self._int8: dict[str, Int8Module] = {}
-        self._aliases: dict[str, list[str]] = {}
+        self._names: dict[str, list[str]] = {}
+        self._float_parts = FloatParts(model)
+        self._unfuse: Callable[[], None] = lambda: None
 
     def apply(self, recipe: Recipe) -> None:
         """Make the model what the recipe says.
@@ -73,13 +80,24 @@ class ModuleSwapper:
         for name, precision in recipe.modules.items():
             self._remember(name)
             _check_precision(name, self._float[name], precision)
+        self._undo_rest()
         for name, precision in recipe.modules.items():
-            self._place(name, self._float[name] if precision is Precision.FLOAT else self._int8_module(name))
+            module = self._float[name] if precision is Precision.FLOAT else self._int8_module(name)
+            place(self.model, self._names[name], module)
+        if recipe.float_dtype != "float32":
+            self._float_parts.cast(getattr(torch, recipe.float_dtype))
+        self._unfuse = fuse(self.model, recipe)
 
     def restore(self) -> None:
-        """Put every float module back."""
+        """Make the model what it was."""
+        self._undo_rest()
         for name, module in self._float.items():
-            self._place(name, module)
+            place(self.model, self._names[name], module)
+
+    def _undo_rest(self) -> None:
+        self._unfuse()
+        self._unfuse = lambda: None
+        self._float_parts.restore()
 
     def weights(self, recipe: Recipe) -> dict[str, int]:
         """Number of weights of each module that the recipe names."""
@@ -89,8 +107,8 @@ class ModuleSwapper:
 
     def _remember(self, name: str) -> None:
         if name not in self._float:
-            self._float[name] = _submodule(self.model, name)
-            self._aliases[name] = _aliases(self.model, self._float[name])
+            self._float[name] = submodule(self.model, name)
+            self._names[name] = names_of(self.model, self._float[name])
 
     def _int8_module(self, name: str) -> Int8Module:
         if name not in self._int8:
@@ -98,20 +116,22 @@ class ModuleSwapper:
             self._int8[name] = KINDS[type(original)].from_float(original)
         return self._int8[name].train(self.model.training)
 
-    def _place(self, name: str, module: nn.Module) -> None:
-        for alias in self._aliases[name]:
-            self.model.set_submodule(alias, module)
-
 
 def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> None:
     """Replace the modules that the recipe makes int8 by empty int8 ones, for a checkpoint to fill."""
     for name in recipe.quantized:
-        original = _submodule(model, name)
+        original = submodule(model, name)
         _check_precision(name, original, recipe.modules[name])
         with torch.device(_weight(original).device):
             empty = KINDS[type(original)].empty_like(original)
-        for alias in _aliases(model, original):
-            model.set_submodule(alias, empty)
+        place(model, names_of(model, original), empty)
+
+
+def finish_loaded(model: nn.Module, recipe: Recipe) -> None:
+    """What a model needs, after a checkpoint has filled its int8 modules, to be what the recipe says."""
+    if recipe.float_dtype != "float32":
+        cast_float_parts(model, getattr(torch, recipe.float_dtype))
+    fuse(model, recipe)
 
 
 def _weight(module: nn.Module) -> Tensor:
@@ -122,13 +142,6 @@ def _weight(module: nn.Module) -> Tensor:
     return weight
 
 
-def _submodule(model: nn.Module, name: str) -> nn.Module:
-    try:
-        return model.get_submodule(name)
-    except AttributeError:
-        raise QuantizationError(f"The recipe names `{name}`, which {type(model).__name__} does not have.") from None
-
-
 def _check_precision(name: str, module: nn.Module, precision: Precision) -> None:
     if precision is Precision.FLOAT:
         return
@@ -137,7 +150,3 @@ def _check_precision(name: str, module: nn.Module, precision: Precision) -> None
         raise QuantizationError(
             f"The recipe makes `{name}` {precision.value}, which a {type(module).__name__} cannot be."
         )
-
-
-def _aliases(model: nn.Module, module: nn.Module) -> list[str]:
-    return [name for name, other in model.named_modules(remove_duplicate=False) if other is module]

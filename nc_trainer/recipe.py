@@ -1,14 +1,15 @@
 """Recipe: which module gets which precision. The one description of a quantized model."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
 from nc_trainer.errors import CheckpointError, QuantizationError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+FLOAT_DTYPES = ("float32", "bfloat16")
 
 
 class Precision(str, Enum):
@@ -23,26 +24,54 @@ class Precision(str, Enum):
 
 
 @dataclass(frozen=True)
+class FusedActivation:
+    """An activation that the linear layer before it can apply itself."""
+
+    module: str
+    """Name of the module that does nothing then."""
+    function: str
+    """One of `nc_trainer.ops.ACTIVATIONS`."""
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """Precision by module name, for every module that can be quantized, and the float dtype of the rest.
+    """Precision by module name, for every module that can be quantized, and how the rest computes.
 
     Names are those of `model.named_modules()`. Recipes are immutable, comparable and hashable.
+
+    Attributes:
+        modules: precision by name.
+        float_dtype: of everything that is not int8: `float32` or `bfloat16`.
+        shared_inputs: linear modules that are given the same tensor one after the other; those of a group that are
+            int8 are computed in one call.
+        activations: by the name of a linear module, the activation that follows it and is applied by it while it
+            is int8.
+        attention: `model` for the model's own, `native` for the one of `nc_trainer.ops`.
     """
 
     modules: Mapping[str, Precision]
     float_dtype: str = "float32"
+    shared_inputs: tuple[tuple[str, ...], ...] = ()
+    activations: Mapping[str, FusedActivation] = field(default_factory=dict)
+    attention: str = "model"
 
     def __post_init__(self) -> None:
-        if self.float_dtype != "float32":
-            raise QuantizationError(f"Recipe: float dtype `{self.float_dtype}` is not supported; use `float32`.")
+        if self.float_dtype not in FLOAT_DTYPES:
+            raise QuantizationError(
+                f"Recipe: float dtype `{self.float_dtype}` is not supported; use {' or '.join(FLOAT_DTYPES)}."
+            )
+        if self.attention not in ("model", "native"):
+            raise QuantizationError(f"Recipe: attention `{self.attention}` is unknown; use model or native.")
         frozen = {name: Precision(value) for name, value in self.modules.items()}
         object.__setattr__(self, "modules", MappingProxyType(frozen))
+        object.__setattr__(self, "shared_inputs", tuple(tuple(group) for group in self.shared_inputs))
+        object.__setattr__(self, "activations", MappingProxyType(dict(self.activations)))
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.modules.items()), self.float_dtype))
+        return hash((frozenset(self.modules.items()), self.float_dtype, self.attention))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self.modules), self.float_dtype)
+        return type(self).from_dict, (self.to_dict(),)
 
     @property
     def quantized(self) -> tuple[str, ...]:
@@ -61,24 +90,58 @@ class Recipe:
         if unknown:
             raise QuantizationError(f"Recipe: no such modules: {sorted(unknown)}.")
         kept = {name: Precision.FLOAT if name in chosen else value for name, value in self.modules.items()}
-        return Recipe(kept, self.float_dtype)
+        return replace(self, modules=kept)
 
     def only(self, names: Iterable[str]) -> "Recipe":
         """The same recipe with every module but these in float."""
         return self.with_fallbacks(set(self.modules) - set(names))
 
+    def with_float_dtype(self, float_dtype: str) -> "Recipe":
+        """The same recipe with the rest in another float dtype."""
+        return replace(self, float_dtype=float_dtype)
+
+    def in_float(self) -> "Recipe":
+        """The model as it was: every module in float, fp32, its own attention, nothing fused."""
+        return Recipe(dict.fromkeys(self.modules, Precision.FLOAT))
+
+    def without_prefix(self, prefix: str) -> "Recipe":
+        """What the recipe says of the modules whose names begin with `prefix`, in their names without it."""
+
+        def inner(name: str) -> str:
+            return name.removeprefix(prefix)
+
+        return Recipe(
+            {inner(name): value for name, value in self.modules.items() if name.startswith(prefix)},
+            self.float_dtype,
+            tuple(tuple(map(inner, group)) for group in self.shared_inputs if group[0].startswith(prefix)),
+            {
+                inner(name): FusedActivation(inner(fused.module), fused.function)
+                for name, fused in self.activations.items()
+                if name.startswith(prefix)
+            },
+            self.attention,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description; `from_dict` reads it back."""
-        modules = {name: value.value for name, value in self.modules.items()}
-        return {"format_version": FORMAT_VERSION, "float_dtype": self.float_dtype, "modules": modules}
+        return {
+            "format_version": FORMAT_VERSION,
+            "float_dtype": self.float_dtype,
+            "attention": self.attention,
+            "modules": {name: value.value for name, value in self.modules.items()},
+            "shared_inputs": [list(group) for group in self.shared_inputs],
+            "activations": {name: [fused.module, fused.function] for name, fused in self.activations.items()},
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
-        """Read what `to_dict` wrote.
+        """Read what `to_dict` wrote, also what version 1 wrote, which had neither fusions nor an attention.
 
         Raises:
             CheckpointError: a key is missing or unknown, or the version or a precision is not known here.
         """
+        if data.get("format_version") == 1:
+            data = {"attention": "model", "shared_inputs": [], "activations": {}, **data, "format_version": 2}
         _check_keys(data)
         if data["format_version"] != FORMAT_VERSION:
             raise CheckpointError(
@@ -89,12 +152,38 @@ class Recipe:
         for name, value in data["modules"].items():
             if value not in known:
                 raise CheckpointError(f"Recipe: module `{name}` has precision {value!r}, expected one of {known}.")
-        return cls({name: Precision(value) for name, value in data["modules"].items()}, data["float_dtype"])
+        return cls(
+            {name: Precision(value) for name, value in data["modules"].items()},
+            data["float_dtype"],
+            tuple(tuple(group) for group in data["shared_inputs"]),
+            {name: FusedActivation(*fused) for name, fused in data["activations"].items()},
+            data["attention"],
+        )
+
+
+KEYS = {
+    "format_version": int,
+    "float_dtype": str,
+    "attention": str,
+    "modules": Mapping,
+    "shared_inputs": list,
+    "activations": Mapping,
+}
 
 
 def _check_keys(data: Mapping[str, Any]) -> None:
-    expected = {"format_version", "float_dtype", "modules"}
-    if set(data) != expected or not isinstance(data["modules"], Mapping):
+    if set(data) != set(KEYS):
+        raise CheckpointError(f"Recipe: expected the keys {sorted(KEYS)}, found {sorted(data)}.")
+    for key, kind in KEYS.items():
+        if not isinstance(data[key], kind):
+            raise CheckpointError(f"Recipe: `{key}` is {data[key]!r}, expected a {kind.__name__}.")
+    names = [name for group in data["shared_inputs"] for name in (group if isinstance(group, list) else [None])]
+    pairs = [item for fused in data["activations"].values() for item in (fused if _is_pair(fused) else [None])]
+    if not all(isinstance(item, str) for item in (*names, *pairs)):
         raise CheckpointError(
-            f"Recipe: expected the keys {sorted(expected)} with `modules` a mapping, found {sorted(data)}."
+            "Recipe: expected `shared_inputs` to be lists of module names and `activations` pairs of module and function."
         )
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2

@@ -212,8 +212,7 @@ def _baseline(recipe: Recipe, evaluation: Evaluation, metric: Metric) -> Trial:
     value = evaluation.metrics[metric.name]
     if not math.isfinite(value):
         raise QuantizationError(f"The float model's {metric.name} is {value}: there is nothing to compare with.")
-    in_float = recipe.with_fallbacks(recipe.modules)
-    return Trial(0, in_float, value, True, evaluation.seconds, evaluation.metrics)
+    return Trial(0, recipe.in_float(), value, True, evaluation.seconds, evaluation.metrics)
 
 
 def _record_baseline(journal: Journal, baseline: Trial) -> None:

@@ -5,8 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nc_trainer import CheckpointError, Precision, QuantizationError, Recipe
+from nc_trainer.recipe import FusedActivation
 
-recipes = st.dictionaries(st.text(min_size=1), st.sampled_from(list(Precision))).map(Recipe)
+NAMES = st.text(min_size=1)
+recipes = st.builds(
+    Recipe,
+    st.dictionaries(NAMES, st.sampled_from(list(Precision))),
+    st.sampled_from(["float32", "bfloat16"]),
+    st.lists(st.lists(NAMES, min_size=2).map(tuple)).map(tuple),
+    st.dictionaries(NAMES, st.builds(FusedActivation, NAMES, st.just("gelu"))),
+    st.sampled_from(["model", "native"]),
+)
 
 
 @given(recipes)
@@ -53,12 +62,14 @@ def test_an_unknown_fallback_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "format_version 2 is not known"),
+        ({"format_version": 3}, "format_version 3 is not known"),
         ({"modules": {"a": "int4"}}, "module `a` has precision 'int4'"),
-        ({"modules": ["a"]}, "`modules` a mapping"),
+        ({"modules": ["a"]}, "`modules` is \\['a'\\], expected a Mapping"),
+        ({"shared_inputs": ["ab"]}, "expected `shared_inputs` to be lists of module names"),
+        ({"activations": {"a": ["b"]}}, "`activations` pairs of module and function"),
         ({"extra": 1}, "expected the keys"),
     ],
-    ids=["version", "precision", "shape", "unknown-key"],
+    ids=["version", "precision", "shape", "shared-inputs", "activations", "unknown-key"],
 )
 def test_a_damaged_description_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
@@ -68,3 +79,30 @@ def test_a_damaged_description_is_refused(change: dict[str, object], message: st
 def test_another_float_dtype_is_refused() -> None:
     with pytest.raises(QuantizationError, match="float dtype `float64` is not supported"):
         Recipe({"a": Precision.FLOAT}, "float64")
+
+
+def test_the_first_version_had_no_fusions() -> None:
+    old = {"format_version": 1, "float_dtype": "float32", "modules": {"a": "float"}}
+    assert Recipe.from_dict(old) == Recipe({"a": Precision.FLOAT})
+
+
+def test_in_float_is_the_model_as_it_was() -> None:
+    recipe = Recipe(
+        {"a": Precision.INT8_DYNAMIC}, "bfloat16", (("a", "b"),), {"a": FusedActivation("c", "relu")}, "native"
+    )
+    assert recipe.in_float() == Recipe({"a": Precision.FLOAT})
+
+
+def test_without_prefix_renames_all_that_is_inside() -> None:
+    recipe = Recipe(
+        {"bert.a": Precision.INT8_DYNAMIC, "bert.b": Precision.FLOAT, "head": Precision.INT8_DYNAMIC},
+        "bfloat16",
+        (("bert.a", "bert.b"),),
+        {"bert.a": FusedActivation("bert.act", "relu"), "head": FusedActivation("act", "tanh")},
+    )
+    assert recipe.without_prefix("bert.") == Recipe(
+        {"a": Precision.INT8_DYNAMIC, "b": Precision.FLOAT},
+        "bfloat16",
+        (("a", "b"),),
+        {"a": FusedActivation("act", "relu")},
+    )

@@ -18,7 +18,7 @@ from nc_trainer.hub.checkpoint import (
     read_headers,
 )
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
-from nc_trainer.quantize import swap_in_empty_modules
+from nc_trainer.quantize import finish_loaded, swap_in_empty_modules
 from nc_trainer.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -45,11 +45,15 @@ class NCInt8Quantizer(HfQuantizer):
             )
 
     def update_dtype(self, dtype: torch.dtype | None) -> torch.dtype:
-        """The recipe names the float dtype; scales and biases would lose bits in another."""
+        """The recipe names the float dtype, to which the float parts are cast when all is loaded.
+
+        Until then everything is fp32: scales and biases would lose bits in another dtype, and so would what a model
+        computes when it is built.
+        """
         wanted: torch.dtype = getattr(torch, self.quantization_config.recipe.float_dtype)
-        if dtype not in (None, wanted):
+        if dtype not in (None, wanted, torch.float32):
             logger.warning("This int8 model keeps its float parts in %s; dtype=%s is ignored.", wanted, dtype)
-        return wanted
+        return torch.float32
 
     def _process_model_before_weight_loading(
         self, model: PreTrainedModel, checkpoint_files: Sequence[str] | None = None, **kwargs: Any
@@ -82,6 +86,7 @@ class NCInt8Quantizer(HfQuantizer):
 
     def _process_model_after_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
         check_loaded(model)
+        finish_loaded(model, _recipe_for(model, self.quantization_config.recipe)[0])
         return model
 
     def is_serializable(self, safe_serialization: bool | None = None) -> bool:
@@ -129,5 +134,4 @@ def _recipe_for(model: PreTrainedModel, recipe: Recipe) -> tuple[Recipe, str]:
     is_base = not hasattr(model, model.base_model_prefix)
     if not is_base or not any(name.startswith(prefix) for name in recipe.modules):
         return recipe, ""
-    inner = {name.removeprefix(prefix): value for name, value in recipe.modules.items() if name.startswith(prefix)}
-    return Recipe(inner, recipe.float_dtype), prefix
+    return recipe.without_prefix(prefix), prefix

@@ -9,9 +9,9 @@ from nc_trainer.ops import dequantize_rows, quantize_rows
 
 
 class Int8Embedding(Int8Module):
-    """Weight only: int8 rows, each with its scale; the rows that are looked up become fp32.
+    """Weight only: int8 rows, each with its scale; the rows that are looked up become float.
 
-    Buffers: `qweight` [entries, dim] int8 and `scale` [entries] fp32.
+    Buffers: `qweight` [entries, dim] int8 and `scale` [entries] fp32. `float_dtype` is what it returns.
     """
 
     qweight: Tensor
@@ -21,6 +21,7 @@ class Int8Embedding(Int8Module):
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = padding_idx  # unused here, but models look at it
+        self.float_dtype = torch.float32
         self.register_buffer("qweight", torch.zeros(num_embeddings, embedding_dim, dtype=torch.int8))
         self.register_buffer("scale", torch.zeros(num_embeddings, dtype=torch.float32))
 
@@ -43,10 +44,10 @@ class Int8Embedding(Int8Module):
         return dequantize_rows(self.qweight, self.scale)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Integer ids [...] to fp32 vectors [..., dim]."""
+        """Integer ids [...] to vectors [..., dim]."""
         self.refuse_training()
         codes = F.embedding(ids, self.qweight)
-        return codes.float() * F.embedding(ids, self.scale.unsqueeze(1))
+        return (codes.float() * F.embedding(ids, self.scale.unsqueeze(1))).to(self.float_dtype)
 
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nc_trainer.nn.frozen import Int8Module
+from nc_trainer.nn.shared_input import SharedInput
 from nc_trainer.ops import dequantize_rows, int8_linear, quantize_rows
 
 
@@ -20,6 +21,8 @@ class Int8Linear(Int8Module):
     def __init__(self, in_features: int, out_features: int, bias: bool) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
+        self.activation = "none"  # applied to the output; see `nc_trainer.ops.ACTIVATIONS`
+        self.shared: SharedInput | None = None
         self.register_buffer("qweight", torch.zeros(out_features, in_features, dtype=torch.int8))
         self.register_buffer("scale", torch.zeros(out_features, dtype=torch.float32))
         self.register_buffer("bias", torch.zeros(out_features, dtype=torch.float32) if bias else None)
@@ -47,8 +50,15 @@ class Int8Linear(Int8Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out], in the dtype of `x`."""
         self.refuse_training()
-        return int8_linear(x, self.qweight, self.scale, self.bias)
+        if self.shared is None or torch.compiler.is_compiling():
+            return self.compute(x)
+        return self.shared.output_of(self, x)
+
+    def compute(self, x: Tensor) -> Tensor:
+        """`forward` of this module on its own."""
+        return int8_linear(x, self.qweight, self.scale, self.bias, self.activation)
 
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        activation = "" if self.activation == "none" else f", activation={self.activation}"
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}{activation}"

@@ -8,6 +8,7 @@ from architectures import CONFIGS, small
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from nc_trainer import save_for_huggingface_upstream
+from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
 from nc_trainer.quantize import ModuleSwapper, full_recipe
 
@@ -19,12 +20,14 @@ def logits(model: PreTrainedModel) -> torch.Tensor:
         return model(input_ids=IDS).logits
 
 
+@pytest.mark.parametrize("float_dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("embeddings", [False, True], ids=["linear", "linear-and-embeddings"])
 @pytest.mark.parametrize("name", list(CONFIGS))
-def test_reload_is_bit_equal(name: str, embeddings: bool, tmp_path: Path) -> None:
+def test_reload_is_bit_equal(name: str, embeddings: bool, float_dtype: str, tmp_path: Path) -> None:
     model = small(name)
     before = logits(model)
-    recipe = full_recipe(model, embeddings=embeddings)
+    recipe = full_recipe(model, embeddings=embeddings).with_float_dtype(float_dtype)
+    recipe = with_fusions(model, recipe, {"input_ids": IDS})
     ModuleSwapper(model).apply(recipe)
     attach(model, recipe)
     quantized = logits(model)

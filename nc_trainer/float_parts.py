@@ -1,0 +1,66 @@
+"""The float parts of a model in another dtype, and back."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from nc_trainer.nn import Int8Embedding, Int8Module
+
+
+def cast_float_parts(model: nn.Module, dtype: torch.dtype) -> None:
+    """Cast every float parameter and buffer outside of int8 modules, and what int8 embeddings return."""
+    for tensor in _float_parts(model):
+        tensor.data = tensor.data.to(dtype)
+    _set_embeddings(model, dtype)
+
+
+class FloatParts:
+    """Casts the float parts of one model and gives them back as they were, bit for bit.
+
+    The originals are kept, and each tensor is cast once for each dtype: going back and forth costs nothing more.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._originals: dict[Tensor, Tensor] = {}
+        self._casts: dict[tuple[Tensor, torch.dtype], Tensor] = {}
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """What is in the model now, in `dtype`."""
+        for tensor in _float_parts(self.model):
+            self._originals.setdefault(tensor, tensor.data)
+            tensor.data = self._cast(tensor, dtype)
+        _set_embeddings(self.model, dtype)
+
+    def restore(self) -> None:
+        """Everything that was ever cast, as it was, also what is no longer in the model."""
+        for tensor, original in self._originals.items():
+            tensor.data = original
+        _set_embeddings(self.model, torch.float32)
+
+    def _cast(self, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+        original = self._originals[tensor]
+        if original.dtype == dtype:
+            return original
+        if (tensor, dtype) not in self._casts:
+            self._casts[tensor, dtype] = original.to(dtype)
+        return self._casts[tensor, dtype]
+
+
+def _float_parts(model: nn.Module) -> Iterator[Tensor]:
+    """Every float parameter and buffer that no int8 module holds, each once."""
+    seen: set[Tensor] = set()
+    for module in model.modules():
+        if isinstance(module, Int8Module):
+            continue
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            if tensor.is_floating_point() and tensor not in seen:
+                seen.add(tensor)
+                yield tensor
+
+
+def _set_embeddings(model: nn.Module, dtype: torch.dtype) -> None:
+    for module in model.modules():
+        if isinstance(module, Int8Embedding):
+            module.float_dtype = dtype
