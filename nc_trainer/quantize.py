@@ -9,7 +9,7 @@ from nc_trainer.errors import QuantizationError
 from nc_trainer.float_parts import FloatParts, cast_float_parts
 from nc_trainer.fusion import fuse
 from nc_trainer.module_tree import names_of, place, submodule
-from nc_trainer.nn import KINDS, Int8Module
+from nc_trainer.nn import KINDS, Int8Module, restore_attention, use_native_attention
 from nc_trainer.recipe import Precision, Recipe
 
 
@@ -87,6 +87,8 @@ class ModuleSwapper:
         if recipe.float_dtype != "float32":
             self._float_parts.cast(getattr(torch, recipe.float_dtype))
         self._unfuse = fuse(self.model, recipe)
+        if recipe.attention == "native":
+            use_native_attention(self.model)
 
     def restore(self) -> None:
         """Make the model what it was."""
@@ -98,6 +100,7 @@ class ModuleSwapper:
         self._unfuse()
         self._unfuse = lambda: None
         self._float_parts.restore()
+        restore_attention(self.model)
 
     def weights(self, recipe: Recipe) -> dict[str, int]:
         """Number of weights of each module that the recipe names."""
@@ -132,6 +135,8 @@ def finish_loaded(model: nn.Module, recipe: Recipe) -> None:
     if recipe.float_dtype != "float32":
         cast_float_parts(model, getattr(torch, recipe.float_dtype))
     fuse(model, recipe)
+    if recipe.attention == "native":
+        use_native_attention(model)
 
 
 def _weight(module: nn.Module) -> Tensor:

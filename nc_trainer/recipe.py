@@ -181,7 +181,8 @@ def _check_keys(data: Mapping[str, Any]) -> None:
     pairs = [item for fused in data["activations"].values() for item in (fused if _is_pair(fused) else [None])]
     if not all(isinstance(item, str) for item in (*names, *pairs)):
         raise CheckpointError(
-            "Recipe: expected `shared_inputs` to be lists of module names and `activations` pairs of module and function."
+            "Recipe: expected `shared_inputs` to be lists of module names and "
+            "`activations` pairs of module and function."
         )
 
 

@@ -34,9 +34,8 @@ def test_restore_gives_every_bit_back() -> None:
     swapper.apply(recipe)
     swapper.restore()
     after = model.state_dict()
-    assert all(
-        after[name].dtype == tensor.dtype and torch.equal(after[name], tensor) for name, tensor in before.items()
-    )
+    assert {name: tensor.dtype for name, tensor in after.items()} == {name: t.dtype for name, t in before.items()}
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
 def test_int8_weights_come_from_the_float_ones_whatever_was_cast_before() -> None:

@@ -87,9 +87,8 @@ def test_the_first_version_had_no_fusions() -> None:
 
 
 def test_in_float_is_the_model_as_it_was() -> None:
-    recipe = Recipe(
-        {"a": Precision.INT8_DYNAMIC}, "bfloat16", (("a", "b"),), {"a": FusedActivation("c", "relu")}, "native"
-    )
+    fused = {"a": FusedActivation("c", "relu")}
+    recipe = Recipe({"a": Precision.INT8_DYNAMIC}, "bfloat16", (("a", "b"),), fused, "native")
     assert recipe.in_float() == Recipe({"a": Precision.FLOAT})
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -101,9 +102,8 @@ class _Watch(TorchDispatchMode):
         for name, module in model.named_modules():
             if function := activation_function(module):
                 self.functions[name] = function
-                handles.append(
-                    module.register_forward_pre_hook(lambda m, args, name=name: self._activates(name, args))
-                )
+                before = partial(self._activates, name)
+                handles.append(module.register_forward_pre_hook(lambda m, args, before=before: before(args)))
                 handles.append(module.register_forward_hook(lambda m, args, y: self._activated()))
         try:
             yield

@@ -60,5 +60,5 @@ class Int8Linear(Int8Module):
 
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""
-        activation = "" if self.activation == "none" else f", activation={self.activation}"
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}{activation}"
+        shown = f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return shown if self.activation == "none" else f"{shown}, activation={self.activation}"

@@ -3,10 +3,9 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
-#include <memory>
-#include <new>
+
+#include "scratch.h"
 
 namespace nc_trainer {
 namespace {
@@ -22,28 +21,6 @@ int64_t element_bytes(Element type) {
   if (type == Element::kBFloat16) return 2;
   return type == Element::kInt8 ? 1 : 4;
 }
-
-// Cache-aligned memory that a thread keeps between calls, since fresh pages from the system are slow.
-class Scratch {
- public:
-  char* reserve(int64_t bytes) {
-    if (bytes > size_) {
-      memory_.reset();
-      size_ = 0;
-      memory_.reset(static_cast<char*>(std::aligned_alloc(64, divide_up(bytes, 64) * 64)));
-      if (!memory_) throw std::bad_alloc();
-      size_ = bytes;
-    }
-    return memory_.get();
-  }
-
- private:
-  struct Free {
-    void operator()(char* p) const { std::free(p); }
-  };
-  std::unique_ptr<char, Free> memory_;
-  int64_t size_ = 0;
-};
 
 struct Range {
   int64_t begin, end;
@@ -142,7 +119,7 @@ class Worker {
   }
 
  private:
-  char* scratch() const {
+  void* scratch() const {
     static thread_local Scratch memory;
     return memory.reserve(kMaxOutputs * kernels_.weight_row_bytes(p_.k));
   }
@@ -172,7 +149,7 @@ class Worker {
   const Product& p_;
   const Kernels& kernels_;
   const Encoded& rows_;
-  char* weights_;
+  void* weights_;
   int32_t offsets_[kMaxOutputs];
   alignas(64) int32_t acc_[kMaxOutputs * kPanelRows * kMaxPanels];
 };
@@ -226,7 +203,7 @@ void run(const Product& p, const Kernels& kernels) {
     const int64_t count = std::min(round, p.m - first), padded = divide_up(count, kPanelRows) * kPanelRows;
     const bool few = count <= kernels.dot_rows;
     const int64_t bytes = few ? count * kernels.row_bytes(p.k) : padded / kPanelRows * kernels.panel_bytes(p.k);
-    auto* scales = reinterpret_cast<float*>(memory.reserve(padded * static_cast<int64_t>(sizeof(float)) + bytes));
+    auto* scales = static_cast<float*>(memory.reserve(padded * static_cast<int64_t>(sizeof(float)) + bytes));
     char* codes = reinterpret_cast<char*>(scales + padded);
     const Encoded rows{first, count, codes, scales, few};
     if (few) {

@@ -79,7 +79,7 @@ def _named(name: str) -> Engine:
 
 @cache
 def _fastest() -> Engine:
-    """The native engine; where it cannot run, oneDNN if the CPU multiplies int8 without saturating; else plain torch."""
+    """The native engine, else oneDNN where the CPU multiplies int8 without saturating, else plain torch."""
     reason = native.unavailable_reason()
     if reason is None:
         return _chosen(native)
