@@ -17,9 +17,10 @@ from nc_trainer.evaluation import TrainerEvaluator, without_progress_bars
 from nc_trainer.hub import recipe_of
 from nc_trainer.ops import current_engine
 from nc_trainer.quantize import is_int8
+from nc_trainer.report.numbers import trial_numbers
 from nc_trainer.result import QuantizationResult
 from nc_trainer.tuner import Tuner
-from nc_trainer.tuning import choose_metric
+from nc_trainer.tuning import Trial, choose_metric
 
 # A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class QuantizationMixin(_Base):
         """Search for the int8 recipe that meets the accuracy criterion, and leave the trainer's model in it.
 
         Every trial is one `self.evaluate()` of the model in place; nothing is copied. If anything raises, the
-        trainer holds its float model again, untouched.
+        trainer holds its float model again, untouched. Each finished trial is logged once, as `trial/number`,
+        `trial/accepted`, `trial/<metric>` and more, so callbacks such as W&B's and TensorBoard's show the search.
 
         Args:
             config: a configuration, or a YAML file; None takes `args.tuning_config`, else the defaults.
@@ -75,7 +77,7 @@ class QuantizationMixin(_Base):
             QuantizationError: the model, the data or the trainer's settings rule it out.
         """
         with self._quietly():
-            return Tuner(self, config, metric_name, eval_dataset, calibration_dataset).run()
+            return Tuner(self, config, metric_name, eval_dataset, calibration_dataset, self._log_trial).run()
 
     def benchmark(self, eval_dataset: Any = None) -> BenchmarkReport:
         """Evaluate the model once, then time its forward pass on the evaluation batches.
@@ -128,9 +130,17 @@ class QuantizationMixin(_Base):
             self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
 
     def log(self, *args: Any, **kwargs: Any) -> None:
-        """Trainer's, except that trials do not reach the logs."""
+        """Trainer's, except that the evaluations of a search do not reach the logs; its trials do, once each."""
         if not self._quiet:
             super().log(*args, **kwargs)
+
+    def _log_trial(self, trial: Trial) -> None:
+        """Once for each trial, under `trial/`, for whatever callback listens to logs; evaluations stay quiet."""
+        self._quiet = False
+        try:
+            self.log(trial_numbers(trial))
+        finally:
+            self._quiet = True
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:

@@ -3,19 +3,24 @@
 import logging
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from transformers import PreTrainedModel, Trainer, set_seed
 
+from nc_trainer.calibration.batches import evaluation_batches
 from nc_trainer.config import TuningConfig, load_tuning_config
-from nc_trainer.errors import QuantizationError
+from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation import TrainerEvaluator
 from nc_trainer.hub import attach
+from nc_trainer.objectives import TIMED_BATCHES, make_goal
 from nc_trainer.quantize import ModuleSwapper, full_recipe, is_int8
 from nc_trainer.recipe import Recipe
+from nc_trainer.report.numbers import TensorBoardTrials, check_tensorboard
 from nc_trainer.report.progress import TrialProgress
 from nc_trainer.result import QuantizationResult
 from nc_trainer.row_order import in_random_order
@@ -36,7 +41,9 @@ from nc_trainer.tuning import (
 from nc_trainer.tuning.constraints import constrain
 from nc_trainer.tuning.fingerprint import search_fingerprint
 from nc_trainer.tuning.journal import Journal
+from nc_trainer.tuning.objective import Goal
 from nc_trainer.tuning.strategies.constrained import Constrained
+from nc_trainer.tuning.together import Together
 
 JOURNAL = "_tuning.jsonl"
 """In the output directory. The underscore keeps it out of what `push_to_hub` uploads."""
@@ -45,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 class Tuner:
-    """One call of `QuantizationMixin.quantize`, whose arguments these are."""
+    """One call of `QuantizationMixin.quantize`, whose arguments these are; `log_trial` is told of finished trials."""
 
     def __init__(
         self,
@@ -54,6 +61,7 @@ class Tuner:
         metric_name: str | None,
         eval_dataset: Any,
         calibration_dataset: Any,
+        log_trial: Callable[[Trial], None] = lambda trial: None,
     ) -> None:
         self.trainer = trainer
         self.config = _resolve(config, trainer)
@@ -63,8 +71,11 @@ class Tuner:
         self.metric_name = metric_name
         self.eval_dataset = eval_dataset
         self.calibration_dataset = calibration_dataset
+        self.log_trial = log_trial
         self.swapper = ModuleSwapper(self.model)
-        self.evaluate = TrainerEvaluator(trainer, self._judged_rows())
+        self.evaluate: Callable[..., Evaluation] = TrainerEvaluator(trainer, self._judged_rows())
+        if self.config.tuning.tensorboard:
+            check_tensorboard()
 
     def run(self) -> QuantizationResult:
         """Baseline, search, and the model left in the chosen recipe.
@@ -76,11 +87,13 @@ class Tuner:
         recipe = self._constrained(full_recipe(self.model, embeddings=embeddings))
         with self._open_journal(recipe) as journal, _restored_on_error(self.swapper):
             set_seed(self.config.tuning.random_seed)
-            evaluation = self.evaluate()
-            metric = choose_metric(evaluation.metrics, *self._wanted())
+            evaluation, criterion = self._criterion(self.evaluate())
+            metric = criterion.metric
             baseline = _baseline(recipe, evaluation, metric)
+            goal = self._goal(metric, baseline)
+            baseline = replace(baseline, objectives=goal.measure(baseline)) if goal else baseline
             _record_baseline(journal, baseline)
-            result = self._search(recipe, metric, baseline, evaluation, journal)
+            result = self._search(recipe, criterion, baseline, evaluation, journal, goal)
             _settle(self.model, self.swapper, result)
         journal.path.unlink()
         return QuantizationResult(self.model, metric, baseline, result)
@@ -111,7 +124,22 @@ class Tuner:
             evaluation_data=self.trainer.eval_dataset[data] if isinstance(data, str) else data,
             calibration_data=self._calibration_data(),
         )
-        return Journal.open(Path(str(self.trainer.args.output_dir)) / JOURNAL, fingerprint)
+        return Journal.open(self._journal_path(), fingerprint)
+
+    def _workspace(self) -> Path:
+        return Path(self.config.tuning.workspace.path or str(self.trainer.args.output_dir))
+
+    def _journal_path(self) -> Path:
+        resume = self.config.tuning.workspace.resume
+        if resume is None:
+            return self._workspace() / JOURNAL
+        path = Path(resume) / JOURNAL if Path(resume).is_dir() else Path(resume)
+        if not path.exists():
+            raise ConfigError(
+                f"`tuning.workspace.resume`: there is no {path}. Expected the journal of an interrupted search "
+                f"({JOURNAL}); leave the key out to start anew or to go on with the one in the workspace."
+            )
+        return path
 
     def _wanted(self) -> tuple[str | None, bool | None]:
         """The metric that was asked for and its direction, None where it is to be found out."""
@@ -123,12 +151,23 @@ class Tuner:
             direction = args.greater_is_better if direction is None else direction
         return wanted, direction
 
+    def _goal(self, metric: Metric, baseline: Trial) -> Goal | None:
+        def batches() -> Sequence[Mapping[str, Tensor]]:
+            return evaluation_batches(self.trainer, self.eval_dataset, TIMED_BATCHES)
+
+        return make_goal(self.config.tuning, metric, self.swapper, baseline.recipe, batches)
+
     def _search(
-        self, recipe: Recipe, metric: Metric, baseline: Trial, evaluation: Evaluation, journal: Journal
+        self,
+        recipe: Recipe,
+        criterion: Criterion,
+        baseline: Trial,
+        evaluation: Evaluation,
+        journal: Journal,
+        goal: Goal | None,
     ) -> StudyResult:
         tuning = self.config.tuning
-        policy, rule = tuning.exit_policy, tuning.accuracy_criterion
-        criterion = Criterion(metric, rule.relative, rule.absolute)
+        policy = tuning.exit_policy
         rows, seed = self.config.quantization.calibration.sampling_size, tuning.random_seed
         calibration = Calibration(self.trainer, self._calibration_data(), rows, seed)
         expected = min(self.strategy.expected_trials(len(recipe.modules)), policy.max_trials)
@@ -138,21 +177,42 @@ class Tuner:
             swapper=self.swapper,
             evaluate=self.evaluate,
             criterion=criterion,
-            budget=Budget(policy.timeout, policy.max_trials),
+            budget=Budget(policy.timeout, 1 if policy.performance_only else policy.max_trials),
             baseline=baseline,
             baseline_evaluation=evaluation,
             trials=list(journal.trials),
             classes={number: array for number, array in journal.predictions.items() if number},
             stopping=EarlyStopping(tuning.early_stopping.enabled, tuning.early_stopping.error_rate),
+            goal=goal,
         )
-        with TrialProgress(expected, metric, bool(self.trainer.args.disable_tqdm)) as progress:
+        with ExitStack() as stack:
+            tell: list[Callable[[Trial], None]] = [
+                stack.enter_context(TrialProgress(expected, criterion.metric, bool(self.trainer.args.disable_tqdm)))
+            ]
+            if tuning.tensorboard:
+                tell.append(stack.enter_context(TensorBoardTrials(self._workspace() / "runs")))
 
             def finished(trial: Trial) -> None:
                 journal.record_trial(trial, study.classes.get(trial.number))
-                progress(trial)
+                for listener in tell:
+                    listener(trial)
+                self.log_trial(trial)
 
             study.on_trial = finished
             return study.run()
+
+    def _criterion(self, evaluation: Evaluation) -> tuple[Evaluation, Criterion]:
+        """The float model's evaluation, with what is judged in it, and what must be met."""
+        rule = self.config.tuning.accuracy_criterion
+        if rule.multi_metrics.metrics:
+            together = Together.of(rule, evaluation.metrics)
+            self.evaluate = together.judging(self.evaluate)
+            evaluation, criterion = together.added(evaluation), together.criterion
+        else:
+            criterion = Criterion(choose_metric(evaluation.metrics, *self._wanted()), rule.relative, rule.absolute)
+        if self.config.tuning.exit_policy.performance_only:
+            criterion = Criterion(criterion.metric, None, math.inf)
+        return evaluation, criterion
 
     def _calibration_data(self) -> Any:
         own = (self.trainer.train_dataset, self.eval_dataset, self.trainer.eval_dataset)

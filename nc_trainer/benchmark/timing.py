@@ -9,7 +9,11 @@ from nc_trainer.errors import NCTrainerError
 
 
 def time_interleaved(
-    runs: Mapping[str, Callable[[], object]], *, warmup: int, iterations: int
+    runs: Mapping[str, Callable[[], object]],
+    *,
+    warmup: int,
+    iterations: int,
+    before: Callable[[str], object] = lambda name: None,
 ) -> dict[str, list[float]]:
     """Time `iterations` rounds, in each of which every callable is called once.
 
@@ -21,6 +25,7 @@ def time_interleaved(
         runs: what to time, by name.
         warmup: untimed rounds, 0 or more.
         iterations: timed rounds, 1 or more.
+        before: called with the name ahead of each call, off the clock, e.g. to put one model in another state.
 
     Returns:
         For each name, `iterations` durations in seconds; element i of every list is from round i.
@@ -33,9 +38,11 @@ def time_interleaved(
     with _garbage_collection_off():
         for number in range(warmup):
             for name in _order(list(runs), number):
+                before(name)
                 runs[name]()
         for number in range(iterations):
             for name in _order(list(runs), number):
+                before(name)
                 durations[name].append(_seconds(runs[name]))
     return durations
 

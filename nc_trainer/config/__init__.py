@@ -1,19 +1,22 @@
 """The tuning configuration: the YAML schema as frozen dataclasses.
 
-`schema` and `quantization` declare the keys, `rules` and `precision` what a value may be, `section` checks values,
-`parsing` checks keys, `legacy` knows the keys of Neural Compressor that are not built here, `loading` reads the file.
+`schema`, `quantization` and `tuning` declare the keys, `rules` and `precision` what a value may be, `section` checks
+values, `parsing` checks keys, `legacy` knows the keys of Neural Compressor that are not built here, `loading` reads
+the file.
 """
 
 from nc_trainer.config.loading import load_tuning_config
 from nc_trainer.config.quantization import CalibrationConfig, QuantizationConfig, RecipesConfig
-from nc_trainer.config.schema import (
+from nc_trainer.config.schema import ModelConfig, TuningConfig
+from nc_trainer.config.tuning import (
     AccuracyCriterion,
     EarlyStoppingConfig,
     ExitPolicy,
-    ModelConfig,
+    MultiMetrics,
+    MultiObjectives,
     StrategyConfig,
-    TuningConfig,
     TuningSection,
+    Workspace,
 )
 
 __all__ = [
@@ -22,10 +25,13 @@ __all__ = [
     "EarlyStoppingConfig",
     "ExitPolicy",
     "ModelConfig",
+    "MultiMetrics",
+    "MultiObjectives",
     "QuantizationConfig",
     "RecipesConfig",
     "StrategyConfig",
     "TuningConfig",
     "TuningSection",
+    "Workspace",
     "load_tuning_config",
 ]

@@ -9,9 +9,9 @@ _FIXED_SCHEME = (
     "and the search decides which modules stay in float."
 )
 _NO_STATIC_SCALES = "It corrects or moves static scales, and every scale here is exact for its row or token."
-_ONE_OBJECTIVE = "How accepted recipes are ordered is fixed."
 _NOT_TUNING = "Only post-training dynamic quantization of PyTorch models is done here."
 _TRAINERS_JOB = "Data, metrics and training come from the Trainer, not from this file."
+_WEIGHED_ELSEWHERE = "Accuracy is a condition here; `tuning.multi_objectives` weighs among accepted recipes."
 _ONE_PER_STRATEGY = "It belongs to a strategy that is not built here."
 _FLOAT_DTYPE = "Use `quantization.float_dtype: bfloat16` for what is not int8."
 
@@ -30,19 +30,14 @@ UNSUPPORTED_KEYS: dict[str, str] = {
     "quantization.recipes.smooth_quant_args": _NO_STATIC_SCALES,
     "quantization.recipes.layer_wise_quant": _NO_STATIC_SCALES,
     "quantization.recipes.pre_post_process_quantization": _NO_STATIC_SCALES,
-    "tuning.strategy.accuracy_weight": _ONE_PER_STRATEGY,
-    "tuning.strategy.latency_weight": _ONE_PER_STRATEGY,
+    "tuning.strategy.accuracy_weight": _WEIGHED_ELSEWHERE,
+    "tuning.strategy.latency_weight": _WEIGHED_ELSEWHERE,
     "tuning.strategy.confidence_batches": _ONE_PER_STRATEGY,
     "tuning.strategy.hawq_v2_loss": _ONE_PER_STRATEGY,
     "tuning.strategy.sigopt_api_token": _ONE_PER_STRATEGY,
     "tuning.strategy.sigopt_project_id": _ONE_PER_STRATEGY,
     "tuning.strategy.sigopt_experiment_name": _ONE_PER_STRATEGY,
-    "tuning.objective": _ONE_OBJECTIVE,
-    "tuning.multi_objectives": _ONE_OBJECTIVE,
-    "tuning.exit_policy.performance_only": "Every recipe is judged by the metric.",
-    "tuning.tensorboard": "Tensors are not dumped.",
-    "tuning.workspace": "Results go to the Trainer's output_dir.",
-    "tuning.diagnosis": "Tensors are not dumped.",
+    "tuning.diagnosis": "Tensors are not dumped; each trial has its flips and logits_error, the journal the ranking.",
     "evaluation": _TRAINERS_JOB,
     "train": _TRAINERS_JOB,
     "use_bf16": _FLOAT_DTYPE,

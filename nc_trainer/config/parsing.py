@@ -38,21 +38,21 @@ def build(kind: type[AnySection], content: object, root: type[Section] | None = 
 def _as_mapping(kind: type[Section], content: object) -> Mapping[Any, Any]:
     if isinstance(content, Mapping):
         return content
-    if content is None and kind.path:  # `tuning:` with nothing under it
+    if content is None and kind.place:  # `tuning:` with nothing under it
         return {}
-    place = f"`{kind.path}`" if kind.path else "the configuration"
+    place = f"`{kind.place}`" if kind.place else "the configuration"
     raise ConfigError(f"{place}: found {describe(content)}, expected a mapping whose keys may be: {_allowed(kind)}.")
 
 
 def _unknown_key_message(kind: type[Section], key: object, root: type[Section]) -> str:
-    path = dotted(kind.path, key if isinstance(key, str) else describe(key))
-    place = f"under `{kind.path}`" if kind.path else "at the top level"
+    path = dotted(kind.place, key if isinstance(key, str) else describe(key))
+    place = f"under `{kind.place}`" if kind.place else "at the top level"
     unknown = f"`{path}`: unknown key.{_hint(kind, key, root)} Keys allowed {place}: {_allowed(kind)}."
     return unsupported_key_message(path) or unknown
 
 
 def _hint(kind: type[Section], key: object, root: type[Section]) -> str:
-    homes = [f"`{home.path or 'the top level'}`" for home in _sections(root) if key in _names(home)]
+    homes = [f"`{home.place or 'the top level'}`" for home in _sections(root) if key in _names(home)]
     if homes:
         return f" `{key}` belongs under {' or '.join(homes)}: check the indentation."
     nearest = get_close_matches(str(key), _names(kind), n=1)

@@ -18,14 +18,14 @@ class Section:
     Subclasses name their place in the file: `class ExitPolicy(Section, path="tuning.exit_policy")`.
     """
 
-    path: ClassVar[str] = ""
+    place: ClassVar[str] = ""
 
     def __init_subclass__(cls, path: str) -> None:
-        cls.path = path
+        cls.place = path
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            path, value = dotted(self.path, item.name), getattr(self, item.name)
+            path, value = dotted(self.place, item.name), getattr(self, item.name)
             kind = section_of(item)
             if kind is None:
                 refuse_unsupported_value(path, value)

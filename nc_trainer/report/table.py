@@ -1,22 +1,23 @@
 """The table of trials, as plain text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nc_trainer.tuning import Metric, Trial
+from nc_trainer.tuning.objective import ERROR
 
 SHOWN_FALLBACKS = 3
 
 
 def trial_table(metric: Metric, baseline: Trial, trials: Sequence[Trial], chosen: Trial) -> str:
     """One line a trial: metric, change against the baseline, flipped predictions, what fell back, verdict."""
-    header = ("trial", metric.name, "change", "flips", "int8", "seconds", "verdict", "in float")
-    rows = [header, _row(baseline, baseline, chosen)]
-    rows += [_row(trial, baseline, chosen) for trial in trials]
+    objectives = tuple(baseline.objectives)
+    header = ("trial", metric.name, "change", "flips", "int8", "seconds", *objectives, "verdict", "in float")
+    rows = [header, *(_row(trial, baseline, chosen, objectives) for trial in (baseline, *trials))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     return "\n".join(_line(row, widths) for row in rows)
 
 
-def _row(trial: Trial, baseline: Trial, chosen: Trial) -> tuple[str, ...]:
+def _row(trial: Trial, baseline: Trial, chosen: Trial, objectives: Sequence[str]) -> tuple[str, ...]:
     is_baseline = trial is baseline
     total = len(trial.recipe.modules)
     return (
@@ -26,6 +27,7 @@ def _row(trial: Trial, baseline: Trial, chosen: Trial) -> tuple[str, ...]:
         "" if is_baseline else _flips(trial),
         f"{len(trial.recipe.quantized)}/{total}",
         f"{trial.seconds:.1f}",
+        *(_objective(name, trial.objectives) for name in objectives),
         _verdict(trial, is_baseline) + (" <- chosen" if trial is chosen else ""),
         "all" if is_baseline else trial.error or _names(trial.recipe.fallbacks),
     )
@@ -42,6 +44,16 @@ def _change(trial: Trial, baseline: Trial) -> str:
     if trial.value is None or baseline.value is None:
         return ""
     return f"{trial.value - baseline.value:+.4f}"
+
+
+def _objective(name: str, measured: Mapping[str, float]) -> str:
+    """`performance` is a share of the float model's time; sizes are in MB of 10**6 bytes."""
+    if name not in measured:
+        return ""
+    if name in ("modelsize", "footprint"):
+        return f"{measured[name] / 1e6:.2f} MB"
+    error = measured.get(name + ERROR)
+    return f"{measured[name]:.3g}" + (f" ±{error:.2g}" if error else "")
 
 
 def _flips(trial: Trial) -> str:
@@ -68,6 +80,6 @@ def _names(names: Sequence[str]) -> str:
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [row[0].ljust(widths[0])]
-    cells += [cell.rjust(width) for cell, width in zip(row[1:6], widths[1:6], strict=True)]
-    cells += [cell.ljust(width) for cell, width in zip(row[6:], widths[6:], strict=True)]
+    cells += [cell.rjust(width) for cell, width in zip(row[1:-2], widths[1:-2], strict=True)]
+    cells += [cell.ljust(width) for cell, width in zip(row[-2:], widths[-2:], strict=True)]
     return "  ".join(cells).rstrip()

@@ -1,5 +1,6 @@
 """Accept a trial or not."""
 
+import math
 from dataclasses import dataclass
 
 from nc_trainer.tuning.metric import Metric
@@ -16,7 +17,7 @@ class Criterion:
         higher is better: value >= baseline - tolerated    lower is better: value <= baseline + tolerated
 
     The absolute value keeps the meaning for negative baselines. A baseline of zero tolerates no loss at all under
-    a relative tolerance. Exactly one of `relative` and `absolute` is set.
+    a relative tolerance. Exactly one of `relative` and `absolute` is set; an infinite `absolute` accepts every number.
     """
 
     metric: Metric
@@ -40,6 +41,8 @@ class Criterion:
 
     def describe(self, baseline: float) -> str:
         """One line for people."""
+        if self.absolute == math.inf:
+            return f"any {self.metric.name} (performance_only)"
         sign = ">=" if self.metric.higher_is_better else "<="
         rule = f"relative {self.relative:g}" if self.absolute is None else f"absolute {self.absolute:g}"
         return f"{self.metric.name} {sign} {self.threshold(baseline):.4f} ({rule} of {baseline:.4f})"

@@ -31,7 +31,17 @@ UNKNOWN = "unknown"
 SAMPLED_ROWS = 2000
 """At most this many rows of a data set are read, evenly spaced; their number is always compared."""
 
-EXEMPT_KEYS = frozenset({"model.name", "version", "tuning.exit_policy.timeout", "tuning.exit_policy.max_trials"})
+EXEMPT_KEYS = frozenset(
+    {
+        "model.name",
+        "version",
+        "tuning.exit_policy.timeout",
+        "tuning.exit_policy.max_trials",
+        "tuning.tensorboard",
+        "tuning.workspace.path",
+        "tuning.workspace.resume",
+    }
+)
 """Keys that may change between one run and the next: none of them changes what a trial means."""
 
 _DIGEST = "blake2b:"

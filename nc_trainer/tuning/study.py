@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from nc_trainer.tuning.criterion import Criterion
 from nc_trainer.tuning.early import EarlyStopping, EarlyVerdict, Watch, known_rows
 from nc_trainer.tuning.evidence import JudgedRows
 from nc_trainer.tuning.flips import Flips, compare_classes, logits_error
+from nc_trainer.tuning.objective import Goal
 from nc_trainer.tuning.strategies import Proposals, SearchSpace, Strategy
 from nc_trainer.tuning.strategies.base import needs_values
 from nc_trainer.tuning.trial import Evaluation, Trial, predicted_classes
@@ -60,6 +61,7 @@ class Study:
         trials: what an interrupted search has judged already; it is not judged again.
         classes: the predicted classes of trials, by their number, of as many rows as were seen.
         stopping: whether a trial is stopped that cannot be accepted any more. The first one never is.
+        goal: orders accepted trials. Without it the one with the most weights in int8 is chosen.
     """
 
     space: SearchSpace
@@ -74,6 +76,7 @@ class Study:
     trials: list[Trial] = field(default_factory=list)
     classes: dict[int, np.ndarray] = field(default_factory=dict)
     stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    goal: Goal | None = None
 
     def __post_init__(self) -> None:
         if self.baseline.value is None:
@@ -86,6 +89,7 @@ class Study:
     def run(self) -> StudyResult:
         """Search until the strategy or the budget ends. The model is left in the last trial's recipe."""
         self._started = time.monotonic() - sum(trial.seconds for trial in self.trials)
+        self.trials = [self._with_objectives(trial) for trial in self.trials]
         stopped = "the strategy had nothing left to try"
         proposals = self.strategy.proposals(self.space)
         recipe = next(proposals, None)
@@ -201,7 +205,7 @@ class Study:
             self.classes[number] = classes
         flips = compare_classes(self._baseline_classes, classes, self.baseline_evaluation.labels)
         error = logits_error(self.baseline_evaluation.predictions, evaluation.predictions)
-        return Trial(
+        trial = Trial(
             number=number,
             recipe=recipe,
             value=value,
@@ -211,6 +215,14 @@ class Study:
             logits_error=error.relative if error else None,
             **_flip_fields(flips),
         )
+        return self._with_objectives(trial)
+
+    def _with_objectives(self, trial: Trial) -> Trial:
+        """The trial with what orders it among accepted ones; a search under another timeout may not have asked."""
+        if self.goal is None or not trial.accepted or self.goal.names <= set(trial.objectives):
+            return trial
+        self.swapper.apply(trial.recipe)
+        return replace(trial, objectives=self.goal.measure(trial))
 
     def _failed(self, recipe: Recipe, error: str, seconds: float) -> Trial:
         return Trial(len(self.trials) + 1, recipe, None, False, seconds, error=error)
@@ -220,14 +232,23 @@ class Study:
         accepted = [trial for trial in complete if trial.accepted]
         rule = self.criterion.describe(self._baseline_value)
         if accepted:
-            chosen = max(accepted, key=lambda trial: (self._int8_weights(trial), self._key(trial)))
-            return self._result("met", f"trial {chosen.number} meets {rule}", chosen)
+            best, why = self._best(accepted)
+            chosen = max(best, key=lambda trial: (self._int8_weights(trial), self._key(trial)))
+            return self._result("met", f"trial {chosen.number} meets {rule}{why}", chosen)
         if complete:
             chosen = max(complete, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
             reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
             return self._result("best_effort", reason, chosen)
         errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
         return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.baseline)
+
+    def _best(self, accepted: list[Trial]) -> tuple[list[Trial], str]:
+        """The accepted trials that no other beats by more than errors of measurement, and what was compared."""
+        if self.goal is None or len(accepted) < 2:
+            return accepted, ""
+        indices = self.goal.best([trial.objectives for trial in accepted], self.baseline.objectives)
+        best = [accepted[index] for index in indices]
+        return best, f", best in {self.goal.name} of the {len(accepted)} that do"
 
     def _result(self, outcome: Outcome, reason: str, chosen: Trial) -> StudyResult:
         return StudyResult(outcome, reason, chosen, tuple(self.trials), tuple(self._warnings(chosen)))

@@ -32,7 +32,8 @@ class Trial:
     `flips` counts the rows whose predicted class differs from the baseline's, of `rows`; `better`, `worse` and
     `p_value` are those of `tuning.flips.Flips`; all are None where the task has no classes. `logits_error` is the
     mean squared difference of the logits over the variance of the baseline's. A trial that raised, or whose metric
-    is NaN, has `error` set and no value.
+    is NaN, has `error` set and no value. `objectives` holds what was measured to order accepted trials, see
+    `tuning.objective`.
 
     A trial that was stopped because it could not be accepted any more is `pruned`: it has no value, `low` and `high`
     are what the metric could have become, `share` of the evaluation rows were seen, and flips are counted on these.
@@ -50,6 +51,7 @@ class Trial:
     worse: int | None = None
     p_value: float | None = None
     logits_error: float | None = None
+    objectives: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
     low: float | None = None
     high: float | None = None
@@ -64,8 +66,9 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; of the recipe only what fell back."""
-        own = {key: value for key, value in vars(self).items() if key not in ("recipe", "metrics")}
-        return own | {"state": self.state, "metrics": dict(self.metrics), "fallbacks": list(self.recipe.fallbacks)}
+        own = {key: value for key, value in vars(self).items() if key not in ("recipe", "metrics", "objectives")}
+        mappings = {"metrics": dict(self.metrics), "objectives": dict(self.objectives)}
+        return own | mappings | {"state": self.state} | {"fallbacks": list(self.recipe.fallbacks)}
 
 
 def predicted_classes(predictions: Any) -> np.ndarray | None:

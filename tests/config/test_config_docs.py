@@ -17,7 +17,7 @@ EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 
 def rows(kind: type[Section]) -> Iterator[str]:
     for item in fields(kind):
-        inner, key = section_of(item), dotted(kind.path, item.name)
+        inner, key = section_of(item), dotted(kind.place, item.name)
         if inner is not None:
             yield from rows(inner)
         else:

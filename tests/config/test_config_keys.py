@@ -41,7 +41,7 @@ def refusal(tree: Any) -> str:
 
 @pytest.mark.parametrize(("path", "kind"), SECTIONS, ids=[path or "top" for path, _ in SECTIONS])
 def test_each_section_knows_its_place(path: str, kind: type[Section]) -> None:
-    assert kind.path == path
+    assert kind.place == path
 
 
 @pytest.mark.parametrize(("path", "kind"), SECTIONS, ids=[path or "top" for path, _ in SECTIONS])
@@ -65,7 +65,7 @@ def test_the_whole_must_be_a_mapping() -> None:
 def test_an_unknown_key_comes_with_the_nearest_key_and_all_keys_allowed_there() -> None:
     assert refusal(nested("tuning.accuracy_criterion", {"relativ": 0.01})) == (
         "`tuning.accuracy_criterion.relativ`: unknown key. Did you mean `relative`? "
-        "Keys allowed under `tuning.accuracy_criterion`: absolute, higher_is_better, relative."
+        "Keys allowed under `tuning.accuracy_criterion`: absolute, higher_is_better, multi_metrics, relative."
     )
 
 

@@ -16,10 +16,13 @@ from nc_trainer.config import (
     EarlyStoppingConfig,
     ExitPolicy,
     ModelConfig,
+    MultiMetrics,
+    MultiObjectives,
     QuantizationConfig,
     StrategyConfig,
     TuningConfig,
     TuningSection,
+    Workspace,
 )
 from nc_trainer.errors import ConfigError
 
@@ -40,11 +43,20 @@ def test_the_defaults_are_these() -> None:
         },
         "tuning": {
             "strategy": {"name": "basic"},
-            "accuracy_criterion": {"relative": 0.01, "absolute": None, "higher_is_better": None},
-            "exit_policy": {"timeout": 0.0, "max_trials": 100},
+            "accuracy_criterion": {
+                "relative": 0.01,
+                "absolute": None,
+                "higher_is_better": None,
+                "multi_metrics": {"metrics": None, "weight": None, "higher_is_better": None},
+            },
+            "objective": "performance",
+            "multi_objectives": {"objective": None, "weight": None, "higher_is_better": None},
+            "exit_policy": {"timeout": 0.0, "max_trials": 100, "performance_only": False},
             "early_stopping": {"enabled": True, "error_rate": 0.0},
             "random_seed": 1978,
             "metric": None,
+            "tensorboard": False,
+            "workspace": {"path": None, "resume": None},
         },
         "version": "1.0",
     }
@@ -125,6 +137,60 @@ def test_absolute_alone_leaves_relative_unset() -> None:
     assert AccuracyCriterion(absolute=0.02).relative is None
 
 
+def test_without_a_word_about_objectives_performance_is_the_objective() -> None:
+    assert TuningSection().objective == "performance"
+    assert TuningSection(multi_objectives=MultiObjectives(objective=("modelsize",))).objective is None
+
+
+@pytest.mark.parametrize(
+    ("tuning", "message"),
+    [
+        (
+            {"objective": "accuracy", "multi_objectives": {"objective": ["modelsize"]}},
+            "`tuning`: found both `objective` (accuracy) and `multi_objectives`",
+        ),
+        (
+            {"metric": "f1", "accuracy_criterion": {"multi_metrics": {"metrics": ["f1", "mse"]}}},
+            "`tuning`: found both `metric` (f1) and `accuracy_criterion.multi_metrics`",
+        ),
+        (
+            {"multi_objectives": {"objective": ["accuracy", "modelsize"], "weight": [1]}},
+            "`tuning.multi_objectives.weight`: found 1 values, expected 2: one for each of `objective`.",
+        ),
+        ({"multi_objectives": {"weight": [1]}}, "`tuning.multi_objectives.weight`: found 1 values, expected 0"),
+        (
+            {"multi_objectives": {"objective": ["modelsize"], "weight": [0]}},
+            "`tuning.multi_objectives.weight`: all weights are 0",
+        ),
+        (
+            {"multi_objectives": {"objective": ["performance"], "higher_is_better": [True]}},
+            "`tuning.multi_objectives.higher_is_better`: found true for `performance`, expected false",
+        ),
+        (
+            {"multi_objectives": {"objective": ["modelsize", "modelsize"]}},
+            "`tuning.multi_objectives.objective`: found ['modelsize', 'modelsize'], expected each only once",
+        ),
+        (
+            {"multi_objectives": {"objective": ["speed"]}},
+            "`tuning.multi_objectives.objective`: found a list, expected a list of: 'performance' or",
+        ),
+        ({"objective": "speed"}, "`tuning.objective`: found the text 'speed', expected 'performance' or"),
+        (
+            {"accuracy_criterion": {"multi_metrics": {"metrics": ["f1"], "weight": [-1]}}},
+            "`tuning.accuracy_criterion.multi_metrics.weight`: found a list, expected a list of: a number",
+        ),
+        (
+            {"accuracy_criterion": {"multi_metrics": {"metrics": ["f1"], "weight": [0]}}},
+            "`tuning.accuracy_criterion.multi_metrics.weight`: all weights are 0",
+        ),
+    ],
+)
+def test_keys_that_do_not_go_together_are_named(tuning: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TuningConfig.from_dict({"tuning": tuning})
+    assert str(caught.value).startswith(message)
+
+
 def test_both_criteria_at_once_are_refused_naming_both() -> None:
     with pytest.raises(ConfigError, match=r"both `relative` \(0.01\) and `absolute` \(0.5\).*exactly one"):
         TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"relative": "1%", "absolute": 0.5}}})
@@ -201,8 +267,23 @@ def test_a_configuration_is_frozen_and_hashable() -> None:
 
 
 losses = st.floats(0, 1, exclude_max=True)
+positive = st.floats(0.1, 10)
+several_metrics = st.just(MultiMetrics()) | st.builds(
+    MultiMetrics, metrics=st.just(["f1", "accuracy"]), weight=st.none() | st.lists(positive, min_size=2, max_size=2)
+)
+several_objectives = st.just(MultiObjectives()) | st.builds(
+    MultiObjectives,
+    objective=st.just(["accuracy", "modelsize", "performance"]),
+    weight=st.none() | st.lists(positive, min_size=3, max_size=3),
+    higher_is_better=st.none() | st.just([True, False, False]),
+)
 criteria = st.one_of(
-    st.builds(AccuracyCriterion, relative=losses, higher_is_better=st.none() | st.booleans()),
+    st.builds(
+        AccuracyCriterion,
+        relative=losses,
+        higher_is_better=st.none() | st.booleans(),
+        multi_metrics=several_metrics,
+    ),
     st.builds(AccuracyCriterion, absolute=st.floats(0, 1e6), higher_is_better=st.none() | st.booleans()),
 )
 visible_texts = st.text(min_size=1).filter(str.strip)
@@ -231,10 +312,14 @@ configurations = st.builds(
         TuningSection,
         strategy=st.just(StrategyConfig(name="basic")),
         accuracy_criterion=criteria,
-        exit_policy=st.builds(ExitPolicy, timeout=st.floats(0, 1e9), max_trials=st.integers(1)),
+        multi_objectives=several_objectives,
+        exit_policy=st.builds(
+            ExitPolicy, timeout=st.floats(0, 1e9), max_trials=st.integers(1), performance_only=st.booleans()
+        ),
         early_stopping=st.builds(EarlyStoppingConfig, enabled=st.booleans(), error_rate=st.floats(0, 0.49)),
         random_seed=st.integers(0, 2**32 - 1),
-        metric=st.none() | visible_texts,
+        tensorboard=st.booleans(),
+        workspace=st.builds(Workspace, path=st.none() | visible_texts, resume=st.none() | visible_texts),
     ),
     version=st.sampled_from(["1.0", "2.6"]),
 )

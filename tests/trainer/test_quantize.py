@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import accuracy, sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
 from torch import nn
-from transformers import EvalPrediction, Trainer, TrainerCallback
+from transformers import EvalPrediction, Trainer
 
 from nc_trainer import (
     ConfigError,
@@ -153,21 +153,6 @@ def test_embeddings_become_int8_when_asked(tmp_path: Path, asked: str) -> None:
     changes = {"quantization": {"embeddings": True}} if asked == "yaml" else {}
     result = trainer.quantize(config(**ABSOLUTE, **changes))
     assert "bert.embeddings.word_embeddings" in result.recipe.quantized
-
-
-def test_trials_reach_neither_logs_nor_the_model_card(tmp_path: Path) -> None:
-    logged = []
-
-    class Recorder(TrainerCallback):
-        def on_log(self, *args: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
-            logged.append(logs)
-
-    trainer = tiny_trainer(tmp_path, callbacks=[Recorder()])
-    trainer.quantize(config(**ABSOLUTE))
-    assert logged == []
-    assert trainer.state.log_history == []
-    trainer.evaluate()
-    assert len(logged) == 1
 
 
 def test_progress_bars_come_back(tmp_path: Path) -> None:

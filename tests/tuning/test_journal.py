@@ -35,6 +35,7 @@ any_trial = st.builds(
         "recipe": recipes,
         "value": st.none() | st.floats(allow_nan=False, allow_infinity=False),
         "metrics": st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
+        "objectives": st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
     },
 )
 arrays = st.builds(

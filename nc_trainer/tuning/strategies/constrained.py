@@ -70,4 +70,4 @@ class Constrained:
 
 
 def _completed(recipe: Recipe, whole: Recipe) -> Recipe:
-    return Recipe({**whole.modules, **recipe.modules}, recipe.float_dtype)
+    return replace(whole, modules={**whole.modules, **recipe.modules}, float_dtype=recipe.float_dtype)

@@ -1,0 +1,124 @@
+"""The objectives that a configuration can name, measured on a model whose recipe is swapped in place."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from nc_trainer.benchmark.benchmark import evaluation_mode
+from nc_trainer.benchmark.statistics import compare
+from nc_trainer.benchmark.timing import time_interleaved
+from nc_trainer.config import TuningSection
+from nc_trainer.errors import ConfigError
+from nc_trainer.quantize import ModuleSwapper
+from nc_trainer.recipe import Recipe
+from nc_trainer.tuning import Metric, Trial
+from nc_trainer.tuning.objective import Goal, Objective, Reading
+
+Batch = Mapping[str, Tensor]
+
+TIMED_BATCHES = 4
+WARMUP, ROUNDS = 2, 8
+
+
+def make_goal(
+    tuning: TuningSection,
+    metric: Metric,
+    swapper: ModuleSwapper,
+    float_recipe: Recipe,
+    batches: Callable[[], Sequence[Batch]],
+) -> Goal | None:
+    """The objectives that a configuration names, or None when measuring them could not change what is chosen.
+
+    Without a timeout the search ends at its first acceptable recipe, so there is nothing that timing could order.
+
+    Args:
+        metric: what `accuracy` is.
+        swapper: of the model.
+        float_recipe: with everything in float: what times are compared with.
+        batches: model inputs without labels, asked for once, if times are measured.
+    """
+    several = tuning.multi_objectives
+    names = several.objective or (tuning.objective or "performance",)
+    _check_direction(tuning, metric)
+    known = {
+        "performance": Objective("performance", RelativeTime(swapper, float_recipe, batches), costly=True),
+        "modelsize": Objective("modelsize", lambda trial: Reading(saved_bytes(swapper.model))),
+        "footprint": Objective("footprint", lambda trial: Reading(resident_bytes(swapper.model))),
+        "accuracy": Objective("accuracy", _value, higher_is_better=metric.higher_is_better),
+    }
+    goal = Goal(tuple(known[name] for name in names), several.weight or (1.0,) * len(names))
+    return goal if tuning.exit_policy.timeout or not goal.costly else None
+
+
+class RelativeTime:
+    """Seconds of a forward pass over those of the float model; below 1 is faster.
+
+    Both run on the same batches in the same rounds, taking turns, and the medians are divided: what disturbs one
+    disturbs the other. The model is switched between the two off the clock.
+    """
+
+    def __init__(self, swapper: ModuleSwapper, float_recipe: Recipe, batches: Callable[[], Sequence[Batch]]) -> None:
+        self._swapper = swapper
+        self._float_recipe = float_recipe
+        self._make_batches = batches
+
+    @cached_property
+    def _batches(self) -> Sequence[Batch]:
+        return self._make_batches()
+
+    def __call__(self, trial: Trial) -> Reading:
+        """The ratio and half of its 95% interval; the float model itself needs no measuring."""
+        if trial.recipe == self._float_recipe:
+            return Reading(1.0)
+        recipes = {"float": self._float_recipe, "trial": trial.recipe}
+        model = self._swapper.model
+        with evaluation_mode([model]), torch.inference_mode():
+            seconds = time_interleaved(
+                {name: _forward(model, self._batches) for name in recipes},
+                warmup=WARMUP,
+                iterations=ROUNDS,
+                before=lambda name: self._swapper.apply(recipes[name]),
+            )
+        self._swapper.apply(trial.recipe)
+        faster = compare("float", seconds["float"], "trial", seconds["trial"])
+        return Reading(1 / faster.ratio, (1 / faster.low - 1 / faster.high) / 2)
+
+
+def saved_bytes(model: nn.Module) -> int:
+    """Bytes of all tensors that saving writes; the file's header, about 100 bytes for each of them, is not counted."""
+    return _bytes(model.state_dict().values())
+
+
+def resident_bytes(model: nn.Module) -> int:
+    """Bytes of all parameters and buffers of the model at rest, those that are not saved included.
+
+    Activations, and the copies of weights that an int8 engine packs at first use, are not counted.
+    """
+    return _bytes([*model.parameters(), *model.buffers()])
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    """Tensors that share their memory, as tied weights do, count once."""
+    unique = {(tensor.data_ptr(), tensor.shape, tensor.dtype): tensor for tensor in tensors if tensor.numel()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in unique.values())
+
+
+def _forward(model: nn.Module, batches: Sequence[Batch]) -> Callable[[], object]:
+    calls = iter(range(WARMUP + ROUNDS))
+    return lambda: model(**batches[next(calls) % len(batches)])
+
+
+def _value(trial: Trial) -> Reading:
+    return Reading(float("nan") if trial.value is None else trial.value)
+
+
+def _check_direction(tuning: TuningSection, metric: Metric) -> None:
+    several = tuning.multi_objectives
+    directions = dict(zip(several.objective or (), several.higher_is_better or (), strict=False))
+    if directions.get("accuracy", metric.higher_is_better) != metric.higher_is_better:
+        raise ConfigError(
+            f"`tuning.multi_objectives.higher_is_better`: found {str(directions['accuracy']).lower()} for `accuracy`, "
+            f"which is {metric.name} here, expected {str(metric.higher_is_better).lower()}."
+        )

@@ -1,0 +1,116 @@
+"""Trials reach the callbacks once each, and nothing else does."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tiny import sensitive_bert, tiny_bert, tiny_trainer, token_rows, with_labels_of
+from transformers import TrainerCallback
+
+from nc_trainer import ConfigError, TuningConfig
+
+
+class Recorder(TrainerCallback):
+    def __init__(self) -> None:
+        self.logged: list[dict[str, float]] = []
+
+    def on_log(self, *args: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        self.logged.append(dict(logs or {}))
+
+
+def config(absolute: float = 0.5, **tuning: Any) -> TuningConfig:
+    return TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": absolute}} | tuning})
+
+
+def test_each_trial_is_logged_once_under_its_own_prefix(tmp_path: Path) -> None:
+    recorder = Recorder()
+    result = tiny_trainer(tmp_path, sensitive_bert(), callbacks=[recorder]).quantize(config(0.05))
+    assert [log["trial/number"] for log in recorder.logged] == [trial.number for trial in result.trials]
+    assert len(result.trials) > 1
+    for log, trial in zip(recorder.logged, result.trials, strict=True):
+        assert log["trial/accuracy"] == trial.value
+        assert log["trial/accepted"] == float(trial.accepted)
+        assert log["trial/int8_modules"] == len(trial.recipe.quantized)
+        assert all(name.startswith("trial/") for name in log if name != "epoch")
+
+
+def test_a_failed_trial_is_logged_without_a_metric(tmp_path: Path) -> None:
+    recorder = Recorder()
+    trainer = tiny_trainer(tmp_path, callbacks=[recorder])
+    original = trainer.compute_metrics
+    calls: list[int] = []
+
+    def fails_after_the_first(prediction: Any) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) > 1:
+            raise RuntimeError("boom")
+        return original(prediction)
+
+    trainer.compute_metrics = fails_after_the_first
+    trainer.quantize(config(exit_policy={"max_trials": 1}))
+    assert [(log["trial/number"], log["trial/accepted"]) for log in recorder.logged] == [(1, 0.0)]
+    assert "trial/accuracy" not in recorder.logged[0]
+
+
+def test_trials_change_neither_the_last_evaluation_in_the_history_nor_the_model_card(tmp_path: Path) -> None:
+    labelled = with_labels_of(tiny_bert(), token_rows(seed=1))
+    trainer = tiny_trainer(tmp_path, train_dataset=labelled, arguments={"max_steps": 1})
+    trainer.train()
+    trainer.evaluate()
+    card = tmp_path / "out" / "README.md"
+    cards, evaluations = [], []
+    for quantize in (False, True):
+        if quantize:
+            trainer.quantize(config())
+        trainer.create_model_card()
+        cards.append(card.read_text())
+        evaluations.append([entry for entry in trainer.state.log_history if "eval_accuracy" in entry])
+    assert cards[0] == cards[1]
+    assert "Accuracy" in cards[0]
+    assert evaluations[0] == evaluations[1]
+    assert len(evaluations[0]) == 1
+
+
+def test_after_a_search_evaluations_are_logged_again(tmp_path: Path) -> None:
+    recorder = Recorder()
+    trainer = tiny_trainer(tmp_path, callbacks=[recorder])
+    trainer.quantize(config())
+    recorder.logged.clear()
+    trainer.evaluate()
+    assert ["eval_accuracy" in log for log in recorder.logged] == [True]
+
+
+def test_tensorboard_gets_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, float, int]] = []
+    opened: list[str] = []
+
+    class Writer:
+        def __init__(self, log_dir: str) -> None:
+            opened.append(log_dir)
+
+        def add_scalar(self, name: str, value: float, global_step: int) -> None:
+            written.append((name, value, global_step))
+
+        def flush(self) -> None: ...
+
+        def close(self) -> None:
+            opened.append("closed")
+
+    module = ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    place = tmp_path / "work"
+    result = tiny_trainer(tmp_path).quantize(config(tensorboard=True, workspace={"path": str(place)}))
+    assert ("trial/accuracy", result.trials[0].value, 1) in written
+    assert opened == [str(place / "runs"), "closed"]
+
+
+def test_without_tensorboard_the_key_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    trainer = tiny_trainer(tmp_path, compute_metrics=lambda prediction: pytest.fail("evaluated"))
+    with pytest.raises(ConfigError, match=r"`tuning\.tensorboard`: .*`pip install tensorboard`"):
+        trainer.quantize(config(tensorboard=True))
