@@ -19,7 +19,7 @@ from nc_trainer.ops import current_engine
 from nc_trainer.quantize import is_int8
 from nc_trainer.report.numbers import trial_numbers
 from nc_trainer.result import QuantizationResult
-from nc_trainer.tuner import Tuner
+from nc_trainer.trainer_tuner import TrainerTuner
 from nc_trainer.tuning import Trial, choose_metric
 
 # A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
@@ -77,7 +77,9 @@ class QuantizationMixin(_Base):
             QuantizationError: the model, the data or the trainer's settings rule it out.
         """
         with self._quietly():
-            return Tuner(self, config, metric_name, eval_dataset, calibration_dataset, self._log_trial).run()
+            tuner = TrainerTuner(self, config, metric_name, eval_dataset, calibration_dataset)
+            tuner.log_trial = self._log_trial
+            return tuner.run()
 
     def benchmark(self, eval_dataset: Any = None) -> BenchmarkReport:
         """Evaluate the model once, then time its forward pass on the evaluation batches.

@@ -1,8 +1,8 @@
-"""From a trainer and a configuration to an int8 model: the steps of `quantize()`, in order."""
+"""From a model, evaluations of it and a configuration to an int8 model: the steps of a search, in order."""
 
 import logging
 import math
-import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from transformers import PreTrainedModel, Trainer, set_seed
+from transformers import PreTrainedModel, set_seed
 
-from nc_trainer.calibration.batches import evaluation_batches
-from nc_trainer.config import TuningConfig, load_tuning_config
+from nc_trainer.config import TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
-from nc_trainer.evaluation import TrainerEvaluator
 from nc_trainer.hub import attach
-from nc_trainer.objectives import TIMED_BATCHES, make_goal
-from nc_trainer.quantize import ModuleSwapper, full_recipe, is_int8
+from nc_trainer.objectives import make_goal
+from nc_trainer.quantize import ModuleSwapper, full_recipe
 from nc_trainer.recipe import Recipe
 from nc_trainer.report.numbers import TensorBoardTrials, check_tensorboard
 from nc_trainer.report.progress import TrialProgress
 from nc_trainer.result import QuantizationResult
-from nc_trainer.row_order import in_random_order
 from nc_trainer.search_space import Calibration
 from nc_trainer.tuning import (
     Budget,
@@ -41,7 +38,7 @@ from nc_trainer.tuning import (
 from nc_trainer.tuning.constraints import constrain
 from nc_trainer.tuning.fingerprint import search_fingerprint
 from nc_trainer.tuning.journal import Journal
-from nc_trainer.tuning.objective import Goal
+from nc_trainer.tuning.objective import Goal, Objective
 from nc_trainer.tuning.strategies.constrained import Constrained
 from nc_trainer.tuning.together import Together
 
@@ -51,30 +48,26 @@ JOURNAL = "_tuning.jsonl"
 logger = logging.getLogger(__name__)
 
 
-class Tuner:
-    """One call of `QuantizationMixin.quantize`, whose arguments these are; `log_trial` is told of finished trials."""
+class Tuner(ABC):
+    """One search: what every source of data and evaluations has in common. Subclasses say where these come from.
 
-    def __init__(
-        self,
-        trainer: Trainer,
-        config: TuningConfig | str | os.PathLike[str] | None,
-        metric_name: str | None,
-        eval_dataset: Any,
-        calibration_dataset: Any,
-        log_trial: Callable[[Trial], None] = lambda trial: None,
-    ) -> None:
-        self.trainer = trainer
-        self.config = _resolve(config, trainer)
-        self.strategy: Strategy = make_strategy(self.config.tuning.strategy.name)
-        self.model = _checked_model(trainer)
-        _check_arguments(trainer, eval_dataset)
-        self.metric_name = metric_name
-        self.eval_dataset = eval_dataset
-        self.calibration_dataset = calibration_dataset
-        self.log_trial = log_trial
-        self.swapper = ModuleSwapper(self.model)
-        self.evaluate: Callable[..., Evaluation] = TrainerEvaluator(trainer, self._judged_rows())
-        if self.config.tuning.tensorboard:
+    Attributes:
+        model: the float model; it is changed in place.
+        config: what was asked for.
+        evaluate: evaluates the model as it stands.
+        objective: orders accepted recipes instead of what the configuration names.
+        log_trial: told of every finished trial.
+    """
+
+    def __init__(self, model: PreTrainedModel, config: TuningConfig, evaluate: Callable[..., Evaluation]) -> None:
+        self.model = model
+        self.config = config
+        self.strategy: Strategy = make_strategy(config.tuning.strategy.name)
+        self.swapper = ModuleSwapper(model)
+        self.evaluate = evaluate
+        self.objective: Objective | None = None
+        self.log_trial: Callable[[Trial], None] = lambda trial: None
+        if config.tuning.tensorboard:
             check_tensorboard()
 
     def run(self) -> QuantizationResult:
@@ -83,8 +76,7 @@ class Tuner:
         What is found out on the way stands in a journal, so that the same call goes on after a crash; it is
         deleted when the search has ended.
         """
-        embeddings = self.config.quantization.embeddings or getattr(self.trainer.args, "int8_embeddings", False)
-        recipe = self._constrained(full_recipe(self.model, embeddings=embeddings))
+        recipe = self._constrained(full_recipe(self.model, embeddings=self._embeddings()))
         with self._open_journal(recipe) as journal, _restored_on_error(self.swapper):
             set_seed(self.config.tuning.random_seed)
             evaluation, criterion = self._criterion(self.evaluate())
@@ -106,28 +98,21 @@ class Tuner:
             self.strategy = Constrained(self.strategy, constraints.free)
         return constraints.recipe
 
-    def _judged_rows(self) -> Any:
-        tuning = self.config.tuning
-        if not (tuning.early_stopping.enabled and tuning.early_stopping.error_rate):
-            return self.eval_dataset
-        return in_random_order(self.trainer, self.eval_dataset, tuning.random_seed)
-
     def _open_journal(self, recipe: Recipe) -> Journal:
         metric, direction = self._wanted()
-        data = self.trainer.eval_dataset if self.eval_dataset is None else self.eval_dataset
         fingerprint = search_fingerprint(
             self.model,
             recipe,
             self.config,
             metric=metric,
             higher_is_better=direction,
-            evaluation_data=self.trainer.eval_dataset[data] if isinstance(data, str) else data,
+            evaluation_data=self._evaluation_data(),
             calibration_data=self._calibration_data(),
         )
         return Journal.open(self._journal_path(), fingerprint)
 
     def _workspace(self) -> Path:
-        return Path(self.config.tuning.workspace.path or str(self.trainer.args.output_dir))
+        return Path(self.config.tuning.workspace.path or self._output_dir())
 
     def _journal_path(self) -> Path:
         resume = self.config.tuning.workspace.resume
@@ -141,21 +126,10 @@ class Tuner:
             )
         return path
 
-    def _wanted(self) -> tuple[str | None, bool | None]:
-        """The metric that was asked for and its direction, None where it is to be found out."""
-        tuning, args = self.config.tuning, self.trainer.args
-        direction = tuning.accuracy_criterion.higher_is_better
-        wanted = self.metric_name or tuning.metric
-        if wanted is None and args.metric_for_best_model:
-            wanted = args.metric_for_best_model
-            direction = args.greater_is_better if direction is None else direction
-        return wanted, direction
-
     def _goal(self, metric: Metric, baseline: Trial) -> Goal | None:
-        def batches() -> Sequence[Mapping[str, Tensor]]:
-            return evaluation_batches(self.trainer, self.eval_dataset, TIMED_BATCHES)
-
-        return make_goal(self.config.tuning, metric, self.swapper, baseline.recipe, batches)
+        if self.objective is not None:
+            return Goal((self.objective,), (1.0,))
+        return make_goal(self.config.tuning, metric, self.swapper, baseline.recipe, self._timed_batches)
 
     def _search(
         self,
@@ -168,8 +142,7 @@ class Tuner:
     ) -> StudyResult:
         tuning = self.config.tuning
         policy = tuning.exit_policy
-        rows, seed = self.config.quantization.calibration.sampling_size, tuning.random_seed
-        calibration = Calibration(self.trainer, self._calibration_data(), rows, seed)
+        calibration = self._calibration()
         expected = min(self.strategy.expected_trials(len(recipe.modules)), policy.max_trials)
         study = Study(
             space=calibration.search_space(self.swapper, recipe, criterion, baseline, journal),
@@ -187,7 +160,7 @@ class Tuner:
         )
         with ExitStack() as stack:
             tell: list[Callable[[Trial], None]] = [
-                stack.enter_context(TrialProgress(expected, criterion.metric, bool(self.trainer.args.disable_tqdm)))
+                stack.enter_context(TrialProgress(expected, criterion.metric, self._without_progress()))
             ]
             if tuning.tensorboard:
                 tell.append(stack.enter_context(TensorBoardTrials(self._workspace() / "runs")))
@@ -214,46 +187,35 @@ class Tuner:
             criterion = Criterion(criterion.metric, None, math.inf)
         return evaluation, criterion
 
+    def _embeddings(self) -> bool:
+        return self.config.quantization.embeddings
+
+    @abstractmethod
+    def _wanted(self) -> tuple[str | None, bool | None]:
+        """The metric that was asked for and its direction, None where it is to be found out."""
+
+    @abstractmethod
+    def _evaluation_data(self) -> Any:
+        """What the journal's fingerprint is taken of."""
+
+    @abstractmethod
     def _calibration_data(self) -> Any:
-        own = (self.trainer.train_dataset, self.eval_dataset, self.trainer.eval_dataset)
-        for dataset in (self.calibration_dataset, *own):
-            if dataset is not None:
-                return next(iter(dataset.values())) if isinstance(dataset, dict) else dataset
-        raise QuantizationError("quantize() needs some rows to rank modules: pass `calibration_dataset`.")
+        """Likewise, for the rows that rank modules."""
 
+    @abstractmethod
+    def _calibration(self) -> Calibration:
+        """The rows that rank modules."""
 
-def _resolve(config: TuningConfig | str | os.PathLike[str] | None, trainer: Trainer) -> TuningConfig:
-    if isinstance(config, TuningConfig):
-        return config
-    path = config or getattr(trainer.args, "tuning_config", None)
-    return load_tuning_config(path) if path else TuningConfig()
+    @abstractmethod
+    def _timed_batches(self) -> Sequence[Mapping[str, Tensor]]:
+        """A few batches that the forward pass is timed on."""
 
+    @abstractmethod
+    def _output_dir(self) -> str:
+        """Where the journal is kept when the configuration does not say."""
 
-def _checked_model(trainer: Trainer) -> PreTrainedModel:
-    model = trainer.model
-    if not isinstance(model, PreTrainedModel):
-        raise QuantizationError(
-            f"quantize() needs a transformers model, not a {type(model).__name__}: pass the model, not a wrapper."
-        )
-    if is_int8(model):
-        raise QuantizationError("The trainer's model is int8 already: quantize() starts from a float model.")
-    if model.device.type != "cpu" or trainer.args.device.type != "cpu":
-        raise QuantizationError(f"int8 runs on the CPU, the trainer is on {trainer.args.device}: pass `use_cpu=True`.")
-    return model
-
-
-def _check_arguments(trainer: Trainer, eval_dataset: Any) -> None:
-    """Raise a QuantizationError for what would make the search wrong rather than slow."""
-    args = trainer.args
-    if args.world_size > 1:
-        raise QuantizationError("quantize() runs in one process: start the script without a distributed launcher.")
-    for name in ("bf16", "fp16", "bf16_full_eval", "fp16_full_eval"):
-        if getattr(args, name):
-            raise QuantizationError(
-                f"`{name}` would cast what int8 keeps in fp32, in the baseline and in trials: turn it off for tuning."
-            )
-    if eval_dataset is None and trainer.eval_dataset is None:
-        raise QuantizationError("quantize() judges on an evaluation data set: give the trainer `eval_dataset`.")
+    def _without_progress(self) -> bool:
+        return False
 
 
 @contextmanager

@@ -1,0 +1,115 @@
+"""A search whose data and evaluations are a trainer's."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedModel, Trainer
+
+from nc_trainer.calibration.batches import evaluation_batches
+from nc_trainer.config import TuningConfig, load_tuning_config
+from nc_trainer.errors import QuantizationError
+from nc_trainer.evaluation import TrainerEvaluator
+from nc_trainer.objectives import TIMED_BATCHES
+from nc_trainer.quantize import is_int8
+from nc_trainer.row_order import in_random_order
+from nc_trainer.search_space import Calibration
+from nc_trainer.tuner import Tuner
+
+
+class TrainerTuner(Tuner):
+    """One call of `QuantizationMixin.quantize`, whose arguments these are."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: TuningConfig | str | os.PathLike[str] | None,
+        metric_name: str | None,
+        eval_dataset: Any,
+        calibration_dataset: Any,
+    ) -> None:
+        self.trainer = trainer
+        self.metric_name = metric_name
+        self.eval_dataset = eval_dataset
+        self.calibration_dataset = calibration_dataset
+        resolved = _resolve(config, trainer)
+        model = _checked_model(trainer)
+        _check_arguments(trainer, eval_dataset)
+        super().__init__(model, resolved, TrainerEvaluator(trainer, self._judged_rows(resolved)))
+
+    def _embeddings(self) -> bool:
+        return super()._embeddings() or getattr(self.trainer.args, "int8_embeddings", False)
+
+    def _judged_rows(self, config: TuningConfig) -> Any:
+        tuning = config.tuning
+        if not (tuning.early_stopping.enabled and tuning.early_stopping.error_rate):
+            return self.eval_dataset
+        return in_random_order(self.trainer, self.eval_dataset, tuning.random_seed)
+
+    def _wanted(self) -> tuple[str | None, bool | None]:
+        tuning, args = self.config.tuning, self.trainer.args
+        direction = tuning.accuracy_criterion.higher_is_better
+        wanted = self.metric_name or tuning.metric
+        if wanted is None and args.metric_for_best_model:
+            wanted = args.metric_for_best_model
+            direction = args.greater_is_better if direction is None else direction
+        return wanted, direction
+
+    def _evaluation_data(self) -> Any:
+        data = self.trainer.eval_dataset if self.eval_dataset is None else self.eval_dataset
+        return self.trainer.eval_dataset[data] if isinstance(data, str) else data
+
+    def _calibration_data(self) -> Any:
+        own = (self.trainer.train_dataset, self.eval_dataset, self.trainer.eval_dataset)
+        for dataset in (self.calibration_dataset, *own):
+            if dataset is not None:
+                return next(iter(dataset.values())) if isinstance(dataset, dict) else dataset
+        raise QuantizationError("quantize() needs some rows to rank modules: pass `calibration_dataset`.")
+
+    def _calibration(self) -> Calibration:
+        rows, seed = self.config.quantization.calibration.sampling_size, self.config.tuning.random_seed
+        return Calibration(self.trainer, self._calibration_data(), rows, seed)
+
+    def _timed_batches(self) -> Sequence[Mapping[str, Tensor]]:
+        return evaluation_batches(self.trainer, self.eval_dataset, TIMED_BATCHES)
+
+    def _output_dir(self) -> str:
+        return str(self.trainer.args.output_dir)
+
+    def _without_progress(self) -> bool:
+        return bool(self.trainer.args.disable_tqdm)
+
+
+def _resolve(config: TuningConfig | str | os.PathLike[str] | None, trainer: Trainer) -> TuningConfig:
+    if isinstance(config, TuningConfig):
+        return config
+    path = config or getattr(trainer.args, "tuning_config", None)
+    return load_tuning_config(path) if path else TuningConfig()
+
+
+def _checked_model(trainer: Trainer) -> PreTrainedModel:
+    model = trainer.model
+    if not isinstance(model, PreTrainedModel):
+        raise QuantizationError(
+            f"quantize() needs a transformers model, not a {type(model).__name__}: pass the model, not a wrapper."
+        )
+    if is_int8(model):
+        raise QuantizationError("The trainer's model is int8 already: quantize() starts from a float model.")
+    if model.device.type != "cpu" or trainer.args.device.type != "cpu":
+        raise QuantizationError(f"int8 runs on the CPU, the trainer is on {trainer.args.device}: pass `use_cpu=True`.")
+    return model
+
+
+def _check_arguments(trainer: Trainer, eval_dataset: Any) -> None:
+    """Raise a QuantizationError for what would make the search wrong rather than slow."""
+    args = trainer.args
+    if args.world_size > 1:
+        raise QuantizationError("quantize() runs in one process: start the script without a distributed launcher.")
+    for name in ("bf16", "fp16", "bf16_full_eval", "fp16_full_eval"):
+        if getattr(args, name):
+            raise QuantizationError(
+                f"`{name}` would cast what int8 keeps in fp32, in the baseline and in trials: turn it off for tuning."
+            )
+    if eval_dataset is None and trainer.eval_dataset is None:
+        raise QuantizationError("quantize() judges on an evaluation data set: give the trainer `eval_dataset`.")
