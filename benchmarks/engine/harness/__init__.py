@@ -1,0 +1,1 @@
+"""What runs the peers: models, workloads, timing, the record and how it is shown."""
