@@ -6,6 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from nc_trainer.nn import Int8Embedding, Int8Module
+from nc_trainer.ops.hardware import has_bf16
+
+
+def float_dtype(wanted: str) -> str:
+    """The float dtype of a recipe: `auto` is bfloat16 where the CPU has it in hardware, else float32."""
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if has_bf16() else "float32"
 
 
 def cast_float_parts(model: nn.Module, dtype: torch.dtype) -> None:

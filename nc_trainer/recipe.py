@@ -97,8 +97,8 @@ class Recipe:
         return self.with_fallbacks(set(self.modules) - set(names))
 
     def with_float_dtype(self, float_dtype: str) -> "Recipe":
-        """The same recipe with the rest in another float dtype."""
-        return replace(self, float_dtype=float_dtype)
+        """The same recipe with the rest in another float dtype; in bfloat16 the native attention computes it."""
+        return replace(self, float_dtype=float_dtype, attention="native" if float_dtype == "bfloat16" else "model")
 
     def in_float(self) -> "Recipe":
         """The model as it was: every module in float, fp32, its own attention, nothing fused."""

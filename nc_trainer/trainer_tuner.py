@@ -71,6 +71,9 @@ class TrainerTuner(Tuner):
         rows, seed = self.config.quantization.calibration.sampling_size, self.config.tuning.random_seed
         return Calibration(self.trainer, self._calibration_data(), rows, seed)
 
+    def _example(self) -> Mapping[str, Tensor]:
+        return Calibration(self.trainer, self._calibration_data(), 1, self.config.tuning.random_seed).batches[0]
+
     def _timed_batches(self) -> Sequence[Mapping[str, Tensor]]:
         return evaluation_batches(self.trainer, self.eval_dataset, TIMED_BATCHES)
 

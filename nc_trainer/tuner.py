@@ -14,6 +14,8 @@ from transformers import PreTrainedModel, set_seed
 
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
+from nc_trainer.float_parts import float_dtype
+from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
 from nc_trainer.objectives import make_goal
 from nc_trainer.quantize import ModuleSwapper, full_recipe
@@ -76,7 +78,7 @@ class Tuner(ABC):
         What is found out on the way stands in a journal, so that the same call goes on after a crash; it is
         deleted when the search has ended.
         """
-        recipe = self._constrained(full_recipe(self.model, embeddings=self._embeddings()))
+        recipe = self._complete(self._constrained(full_recipe(self.model, embeddings=self._embeddings())))
         with self._open_journal(recipe) as journal, _restored_on_error(self.swapper):
             set_seed(self.config.tuning.random_seed)
             evaluation, criterion = self._criterion(self.evaluate())
@@ -97,6 +99,11 @@ class Tuner(ABC):
         if constraints.free != tuple(recipe.modules):
             self.strategy = Constrained(self.strategy, constraints.free)
         return constraints.recipe
+
+    def _complete(self, recipe: Recipe) -> Recipe:
+        """How the rest computes, and what is fused, as a forward pass over one row shows."""
+        recipe = recipe.with_float_dtype(float_dtype(self.config.quantization.float_dtype))
+        return with_fusions(self.model, recipe, self._example())
 
     def _open_journal(self, recipe: Recipe) -> Journal:
         metric, direction = self._wanted()
@@ -205,6 +212,10 @@ class Tuner(ABC):
     @abstractmethod
     def _calibration(self) -> Calibration:
         """The rows that rank modules."""
+
+    def _example(self) -> Mapping[str, Tensor]:
+        """One row of model inputs."""
+        return {key: value[:1] for key, value in self._calibration().batches[0].items()}
 
     @abstractmethod
     def _timed_batches(self) -> Sequence[Mapping[str, Tensor]]:

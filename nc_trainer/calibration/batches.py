@@ -2,7 +2,7 @@
 
 import inspect
 import random
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterator, Sized
 from functools import partial
 from itertools import islice
 from typing import Any, cast
@@ -40,7 +40,7 @@ def labelled_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) -> li
 def _gather(trainer: Trainer, dataset: Any, rows: int, seed: int, inputs_of: Inputs) -> list[dict[str, Tensor]]:
     batches: list[dict[str, Tensor]] = []
     found = 0
-    for batch in trainer.get_test_dataloader(_sample(dataset, rows, seed)):
+    for batch in _some(trainer.get_test_dataloader(_sample(dataset, rows, seed))):
         inputs = inputs_of(batch)
         batches.append(inputs)
         found += len(next(iter(inputs.values())))
@@ -53,7 +53,17 @@ def _gather(trainer: Trainer, dataset: Any, rows: int, seed: int, inputs_of: Inp
 
 def evaluation_batches(trainer: Trainer, dataset: Any, limit: int | None) -> list[dict[str, Tensor]]:
     """Model inputs of the first `limit` evaluation batches (None: all of them), in order."""
-    return [_model_inputs(trainer, batch) for batch in islice(trainer.get_eval_dataloader(dataset), limit)]
+    batches = _some(trainer.get_eval_dataloader(dataset))
+    return [_model_inputs(trainer, batch) for batch in islice(batches, limit)]
+
+
+def _some(dataloader: Any) -> Iterator[Any]:
+    """The batches of a dataloader that may not be read to its end, which accelerate's would wait for."""
+    try:
+        yield from dataloader
+    finally:
+        if hasattr(dataloader, "end"):
+            dataloader.end()
 
 
 def _sample(dataset: Any, rows: int, seed: int) -> Any:
