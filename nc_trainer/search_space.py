@@ -1,5 +1,6 @@
 """What a strategy may ask about the modules of a trainer's model, computed from calibration data when it is asked."""
 
+import logging
 from functools import cache, cached_property
 from typing import Any
 
@@ -10,12 +11,14 @@ from nc_trainer.calibration.activation import activation_errors
 from nc_trainer.calibration.batches import calibration_batches, labelled_batches
 from nc_trainer.calibration.damage import LogitsDamage
 from nc_trainer.calibration.hessian import hessian_sensitivities
-from nc_trainer.calibration.sensitivity import sensitivities
+from nc_trainer.calibration.sensitivity import affordable_rows, sensitivities
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 from nc_trainer.tuning import Criterion, SearchSpace, Trial
 from nc_trainer.tuning.journal import Journal
 from nc_trainer.tuning.strategies.base import margin, most_damaging_first
+
+logger = logging.getLogger(__name__)
 
 LABELLED_ROWS = 16
 """A Hessian trace takes two backward passes for each of its samples, so it gets fewer rows."""
@@ -48,13 +51,28 @@ class Calibration:
         return labelled_batches(self.trainer, self.dataset, min(self.rows, LABELLED_ROWS), self.seed)
 
     def search_space(
-        self, swapper: ModuleSwapper, recipe: Recipe, criterion: Criterion, baseline: Trial, journal: Journal
+        self,
+        swapper: ModuleSwapper,
+        recipe: Recipe,
+        criterion: Criterion,
+        baseline: Trial,
+        journal: Journal,
+        evaluated_rows: int | None = None,
     ) -> SearchSpace:
-        """All that strategies ask for. The ranking is kept in the journal."""
+        """All that strategies ask for. The ranking is kept in the journal.
+
+        Args:
+            swapper: of the model.
+            recipe: everything in int8 that may be.
+            criterion: what is accepted.
+            baseline: trial 0, the float model.
+            journal: keeps the ranking.
+            evaluated_rows: how many an evaluation has, so that the ranking costs no more than two; None if unknown.
+        """
         damage = cache(lambda: LogitsDamage(swapper, self.batches[:2]))
         return SearchSpace(
             recipe=recipe,
-            ranking=lambda: self._ranking(swapper, recipe, journal),
+            ranking=lambda: self._ranking(swapper, recipe, journal, evaluated_rows),
             activation_errors=cache(lambda: activation_errors(swapper, recipe, self.batches)),
             logits_damage=lambda other: damage()(other),
             hessian_sensitivities=cache(
@@ -66,8 +84,14 @@ class Calibration:
             seed=self.seed,
         )
 
-    def _ranking(self, swapper: ModuleSwapper, recipe: Recipe, journal: Journal) -> list[str]:
+    def _ranking(self, swapper: ModuleSwapper, recipe: Recipe, journal: Journal, evaluated: int | None) -> list[str]:
         if journal.ranking is None:
-            damage = sensitivities(swapper, recipe, self.batches)
+            batches = self._affordable(swapper, recipe, evaluated) if evaluated else self.batches
+            damage = sensitivities(swapper, recipe, batches)
             journal.record_ranking({name: damage[name] for name in most_damaging_first(damage)})
         return list(journal.ranking or ())
+
+    def _affordable(self, swapper: ModuleSwapper, recipe: Recipe, evaluated: int) -> list[dict[str, Tensor]]:
+        rows = min(self.rows, affordable_rows(swapper, recipe, self.batches[0], evaluated))
+        logger.info("Ranking %d modules on %d rows.", len(recipe.quantized), rows)
+        return calibration_batches(self.trainer, self.dataset, rows, self.seed)

@@ -152,7 +152,7 @@ class Tuner(ABC):
         calibration = self._calibration()
         expected = min(self.strategy.expected_trials(len(recipe.modules)), policy.max_trials)
         study = Study(
-            space=calibration.search_space(self.swapper, recipe, criterion, baseline, journal),
+            space=calibration.search_space(self.swapper, recipe, criterion, baseline, journal, evaluation.rows),
             strategy=self.strategy,
             swapper=self.swapper,
             evaluate=self.evaluate,

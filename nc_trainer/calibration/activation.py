@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nc_trainer.calibration.sensitivity import Batch, logits
+from nc_trainer.calibration.replay import Batch, logits
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 

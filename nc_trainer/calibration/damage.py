@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from nc_trainer.calibration.sensitivity import Batch, logits
+from nc_trainer.calibration.replay import Batch, logits
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 

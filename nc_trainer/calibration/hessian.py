@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers.pytorch_utils import Conv1D
 
-from nc_trainer.calibration.sensitivity import Batch
+from nc_trainer.calibration.replay import Batch
 from nc_trainer.errors import QuantizationError
 from nc_trainer.nn import KINDS
 from nc_trainer.ops import dequantize_rows

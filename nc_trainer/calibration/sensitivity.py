@@ -1,21 +1,27 @@
 """Ranking modules by the damage that each alone does to the logits. No labels are needed."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from nc_trainer.calibration.replay import Batch, Replay
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 
-Batch = Mapping[str, Tensor]
+EVALUATIONS = 2
+"""What a ranking may cost at most, in evaluations of the float model."""
+FEWEST_ROWS = 4
+"""Below that a ranking says more about the rows than about the modules."""
 
 
 def sensitivities(swapper: ModuleSwapper, recipe: Recipe, batches: Sequence[Batch]) -> dict[str, float]:
     """Squared error of the model's logits, summed over `batches`, with one module at a time in int8.
 
-    Costs one forward pass over the batches for each module, and one for the float model. The model is left in
-    float.
+    What a module's layer is fed does not depend on the module, so the forward pass starts at that layer, see `Replay`:
+    that halves the cost of one forward pass over the batches for each module. The model is left in float; what is not
+    int8 computes in float32, whatever the recipe's dtype.
 
     Args:
         swapper: of the model.
@@ -25,27 +31,32 @@ def sensitivities(swapper: ModuleSwapper, recipe: Recipe, batches: Sequence[Batc
     Returns:
         Damage by module name, in the recipe's order; infinite where the logits are not finite.
     """
-    swapper.restore()
-    expected = [logits(swapper.model, batch) for batch in batches]
-    damage = {}
-    for name in recipe.quantized:
-        swapper.apply(recipe.only([name]))
-        errors = [_squared_error(logits(swapper.model, b), e) for b, e in zip(batches, expected, strict=True)]
-        damage[name] = sum(errors)
+    damage = dict.fromkeys(recipe.quantized, 0.0)
+    for batch in batches:
+        swapper.restore()
+        replay = Replay(swapper.model, batch, recipe.quantized)
+        for name in recipe.quantized:
+            swapper.apply(replace(recipe.only([name]), float_dtype="float32"))
+            damage[name] += _squared_error(replay.logits(name), replay.expected)
     swapper.restore()
     return damage
 
 
-@torch.no_grad()
-def logits(model: nn.Module, batch: Batch) -> list[Tensor]:
-    """The logits of one batch in evaluation mode: one tensor, or start and end for question answering."""
-    was_training = model.training
-    output = model.eval()(**batch)
-    model.train(was_training)
-    found = [value for key, value in output.items() if key.endswith("logits")]
-    return [tensor.float() for tensor in found or [next(iter(output.values()))]]
+def affordable_rows(swapper: ModuleSwapper, recipe: Recipe, batch: Batch, evaluated_rows: int) -> int:
+    """How many rows `sensitivities` may take and cost no more than `EVALUATIONS` evaluations; at least `FEWEST_ROWS`.
+
+    Args:
+        swapper: of the model.
+        recipe: the modules to rank.
+        batch: any rows, to see in which order modules run: two forward passes at most.
+        evaluated_rows: how many rows an evaluation has.
+    """
+    swapper.restore()
+    recorded_and_checked = 2
+    passes = Replay(swapper.model, batch, recipe.quantized).passes(recipe.quantized) + recorded_and_checked
+    return max(FEWEST_ROWS, int(EVALUATIONS * evaluated_rows / passes))
 
 
 def _squared_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
     error = sum(float((a - b).double().square().sum()) for a, b in zip(found, expected, strict=True))
-    return error if error < float("inf") else float("inf")
+    return error if error < math.inf else math.inf

@@ -24,6 +24,11 @@ class Evaluation:
     visible: bool = False
     complete: bool = True
 
+    @property
+    def rows(self) -> int | None:
+        """How many were evaluated, None if that is not visible."""
+        return len(self.labels) if isinstance(self.labels, np.ndarray) and self.labels.ndim else None
+
 
 @dataclass(frozen=True)
 class Trial:
