@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -20,8 +19,8 @@ def sensitivities(swapper: ModuleSwapper, recipe: Recipe, batches: Sequence[Batc
     """Squared error of the model's logits, summed over `batches`, with one module at a time in int8.
 
     What a module's layer is fed does not depend on the module, so the forward pass starts at that layer, see `Replay`:
-    that halves the cost of one forward pass over the batches for each module. The model is left in float; what is not
-    int8 computes in float32, whatever the recipe's dtype.
+    that halves the cost of one forward pass over the batches for each module. What is not int8 computes as in the
+    float model, whatever the recipe says of it. The model is left in float.
 
     Args:
         swapper: of the model.
@@ -36,7 +35,7 @@ def sensitivities(swapper: ModuleSwapper, recipe: Recipe, batches: Sequence[Batc
         swapper.restore()
         replay = Replay(swapper.model, batch, recipe.quantized)
         for name in recipe.quantized:
-            swapper.apply(replace(recipe.only([name]), float_dtype="float32"))
+            swapper.apply(Recipe(recipe.only([name]).modules))
             damage[name] += _squared_error(replay.logits(name), replay.expected)
     swapper.restore()
     return damage

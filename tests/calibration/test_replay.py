@@ -5,15 +5,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from architectures import CONFIGS, IDS, logits, small
+from architectures import CONFIGS, small
 from tiny import sensitive_bert, tiny_bert, tiny_trainer
+from torch import nn
 
 from nc_trainer import TuningConfig
 from nc_trainer.calibration.replay import Replay
 from nc_trainer.calibration.sensitivity import affordable_rows, sensitivities
 from nc_trainer.quantize import ModuleSwapper, full_recipe
 
+IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])  # 2 ends a sequence for BART
 BATCH = {"input_ids": IDS}
+
+
+def logits(model: nn.Module) -> torch.Tensor:
+    with torch.no_grad():
+        return model(**BATCH).logits
 
 
 @pytest.mark.parametrize("name", list(CONFIGS))
