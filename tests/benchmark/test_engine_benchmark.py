@@ -10,6 +10,8 @@ import torch
 from tiny import tiny_bert
 from torch import Tensor
 
+from nc_trainer.quantize import is_int8
+
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "engine"
 
 
@@ -80,6 +82,18 @@ def test_a_peer_that_answers_with_the_mean_is_marked_broken(
     record = run({"fp32": logits, "constant": mean_answer})
     assert record["peers"][1]["error"] == pytest.approx(1.0)
     assert "| 1.000 **broken** |" in load("harness.report").workload_text(record, "ours", None)
+
+
+def test_ours_is_built_and_run_inside_inference_mode(load: Callable[[str], Any]) -> None:
+    model = tiny_bert()
+    ids = torch.arange(1, 41).reshape(4, 10)
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    with torch.inference_mode():
+        ours = load("peers.ours").quantized(model, batch)
+        error = load("harness.runner").relative_error(logits(ours, batch).float(), logits(model, batch))
+    assert is_int8(ours)
+    assert not is_int8(model)
+    assert 0 < error < 0.2
 
 
 def test_operations_are_those_of_the_linear_modules(load: Callable[[str], Any]) -> None:

@@ -20,8 +20,6 @@ from transformers import (
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.glue.data import load_glue_folder
 
-# Above transformers' 0.02, so that attention is not uniform and logits differ from row to row.
-INITIALIZER_RANGE = 0.05
 CHECK_ROWS, CALIBRATION_ROWS = 8, 32
 TEXT_ROWS, TEXT_BATCHES, TEXT_TOKENS = 32, 3, 128
 FIRST_WORD, VOCABULARY = 1000, 30522
@@ -59,10 +57,9 @@ def make_model(name: str) -> nn.Module:
     """The fp32 model called `name` in eval mode; the same weights every time."""
     torch.manual_seed(0)
     if name == "distilbert":
-        config = DistilBertConfig(initializer_range=INITIALIZER_RANGE)
-        return DistilBertForSequenceClassification(config).eval()
+        return DistilBertForSequenceClassification(DistilBertConfig()).eval()
     sizes = {"num_hidden_layers": 6, "hidden_size": 384, "intermediate_size": 1536} if name == "minilm" else {}
-    return BertForSequenceClassification(BertConfig(initializer_range=INITIALIZER_RANGE, **sizes)).eval()
+    return BertForSequenceClassification(BertConfig(**sizes)).eval()
 
 
 def timed_batches(workload: Workload, glue: Path | None, tokenizer: Path | None) -> Batches:

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 
+import torch
 from transformers import PreTrainedModel
 
 from nc_trainer.benchmark import describe_machine
@@ -24,9 +25,10 @@ def build(task: Task, compiled: bool) -> Peer:
 
 def quantized(float_model: PreTrainedModel, batch: Batch) -> PreTrainedModel:
     """A copy of the model with everything int8 that can be, the rest in bf16 where the CPU has it, and fused."""
-    model = copy.deepcopy(float_model)
-    recipe = replace(full_recipe(model), float_dtype=float_dtype(), attention="native")
-    ModuleSwapper(model).apply(with_fusions(model, recipe, batch))
+    with torch.inference_mode(False):  # fusions are found by the versions of tensors, which inference mode leaves out
+        model = copy.deepcopy(float_model)
+        recipe = replace(full_recipe(model), float_dtype=float_dtype(), attention="native")
+        ModuleSwapper(model).apply(with_fusions(model, recipe, batch))
     return model
 
 
