@@ -43,12 +43,16 @@ class Calibration:
     @cached_property
     def batches(self) -> list[dict[str, Tensor]]:
         """The rows without their labels."""
-        return calibration_batches(self.trainer, self.dataset, self.rows, self.seed)
+        return self.unlabelled(self.rows)
 
     @cached_property
     def labelled_batches(self) -> list[dict[str, Tensor]]:
         """Fewer rows, with their labels."""
         return labelled_batches(self.trainer, self.dataset, min(self.rows, LABELLED_ROWS), self.seed)
+
+    def unlabelled(self, rows: int) -> list[dict[str, Tensor]]:
+        """So many rows without their labels."""
+        return calibration_batches(self.trainer, self.dataset, rows, self.seed)
 
     def search_space(
         self,
@@ -94,4 +98,4 @@ class Calibration:
     def _affordable(self, swapper: ModuleSwapper, recipe: Recipe, evaluated: int) -> list[dict[str, Tensor]]:
         rows = min(self.rows, affordable_rows(swapper, recipe, self.batches[0], evaluated))
         logger.info("Ranking %d modules on %d rows.", len(recipe.quantized), rows)
-        return calibration_batches(self.trainer, self.dataset, rows, self.seed)
+        return self.unlabelled(rows)

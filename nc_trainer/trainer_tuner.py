@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, Trainer
 
 from nc_trainer.calibration.batches import evaluation_batches
 from nc_trainer.config import TuningConfig, load_tuning_config
-from nc_trainer.errors import QuantizationError
+from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation import TrainerEvaluator
 from nc_trainer.objectives import TIMED_BATCHES
 from nc_trainer.quantize import is_int8
@@ -34,6 +34,7 @@ class TrainerTuner(Tuner):
         self.eval_dataset = eval_dataset
         self.calibration_dataset = calibration_dataset
         resolved = _resolve(config, trainer)
+        _check_evaluation(resolved)
         model = _checked_model(trainer)
         _check_arguments(trainer, eval_dataset)
         super().__init__(model, resolved, TrainerEvaluator(trainer, self._judged_rows(resolved)))
@@ -89,6 +90,15 @@ def _resolve(config: TuningConfig | str | os.PathLike[str] | None, trainer: Trai
         return config
     path = config or getattr(trainer.args, "tuning_config", None)
     return load_tuning_config(path) if path else TuningConfig()
+
+
+def _check_evaluation(config: TuningConfig) -> None:
+    given = config.evaluation.accuracy
+    if given.metric is not None or given.multi_metrics is not None:
+        raise ConfigError(
+            "`evaluation.accuracy`: a Trainer computes its own metrics. Remove the key, and name one that "
+            "`compute_metrics` returns in `tuning.metric`, or several in `tuning.accuracy_criterion.multi_metrics`."
+        )
 
 
 def _checked_model(trainer: Trainer) -> PreTrainedModel:

@@ -79,7 +79,7 @@ class Tuner(ABC):
         deleted when the search has ended.
         """
         recipe = self._complete(self._constrained(full_recipe(self.model, embeddings=self._embeddings())))
-        with self._open_journal(recipe) as journal, _restored_on_error(self.swapper):
+        with self._open_journal(recipe) as journal, _restored_on_error(self.swapper), _dropped_if_empty(journal):
             set_seed(self.config.tuning.random_seed)
             evaluation, criterion = self._criterion(self.evaluate())
             metric = criterion.metric
@@ -239,6 +239,17 @@ def _restored_on_error(swapper: ModuleSwapper) -> Iterator[None]:
         raise
     finally:
         swapper.model.train(was_training)
+
+
+@contextmanager
+def _dropped_if_empty(journal: Journal) -> Iterator[None]:
+    """A search that failed before it found anything out leaves nothing that the next one would have to fit."""
+    try:
+        yield
+    except BaseException:
+        if journal.baseline is None:
+            journal.path.unlink()
+        raise
 
 
 def _baseline(recipe: Recipe, evaluation: Evaluation, metric: Metric) -> Trial:

@@ -2,10 +2,12 @@
 
 `schema`, `quantization` and `tuning` declare the keys, `rules` and `precision` what a value may be, `section` checks
 values, `parsing` checks keys, `legacy` knows the keys of Neural Compressor that are not built here, `loading` reads
-the file.
+the file, `post_training` has the names of Neural Compressor 2.x for the same settings.
 """
 
+from nc_trainer.config.evaluation import EvaluationAccuracy, EvaluationConfig
 from nc_trainer.config.loading import load_tuning_config
+from nc_trainer.config.post_training import PostTrainingQuantConfig, TuningCriterion
 from nc_trainer.config.quantization import CalibrationConfig, QuantizationConfig, RecipesConfig
 from nc_trainer.config.schema import ModelConfig, TuningConfig
 from nc_trainer.config.tuning import (
@@ -23,14 +25,18 @@ __all__ = [
     "AccuracyCriterion",
     "CalibrationConfig",
     "EarlyStoppingConfig",
+    "EvaluationAccuracy",
+    "EvaluationConfig",
     "ExitPolicy",
     "ModelConfig",
     "MultiMetrics",
     "MultiObjectives",
+    "PostTrainingQuantConfig",
     "QuantizationConfig",
     "RecipesConfig",
     "StrategyConfig",
     "TuningConfig",
+    "TuningCriterion",
     "TuningSection",
     "Workspace",
     "load_tuning_config",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nc_trainer.config.evaluation import EvaluationConfig
 from nc_trainer.config.parsing import build
 from nc_trainer.config.quantization import QuantizationConfig
 from nc_trainer.config.rules import one_of, text, version_number
@@ -33,6 +34,9 @@ class TuningConfig(Section, path=""):
     device: str = setting("cpu", one_of("cpu"), "Where the int8 model runs.")
     quantization: QuantizationConfig = field(
         default_factory=QuantizationConfig, metadata={"help": "How modules become int8."}
+    )
+    evaluation: EvaluationConfig = field(
+        default_factory=EvaluationConfig, metadata={"help": "How a model is evaluated without a Trainer."}
     )
     tuning: TuningSection = field(default_factory=TuningSection, metadata={"help": "The search."})
     version: str = setting("1.0", version_number(), "Version of the file format; checked, then ignored.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
-from nc_trainer.config.rules import flag, number, one_of, optional, several, text, whole_number
+from nc_trainer.config.rules import describe, flag, number, one_of, optional, several, text, whole_number
 from nc_trainer.config.section import Section, setting
 from nc_trainer.errors import ConfigError
 
@@ -53,7 +53,10 @@ class MultiMetrics(Section, path="tuning.accuracy_criterion.multi_metrics"):
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyCriterion(Section, path="tuning.accuracy_criterion"):
-    """How much of the metric may be lost: `relative` or `absolute`, never both; neither means 1% relative."""
+    """How much of the metric may be lost: `relative` or `absolute`, never both; neither means 1% relative.
+
+    Neural Compressor 2.x wrote `AccuracyCriterion(criterion="absolute", tolerable_loss=0.02)`; so may you in Python.
+    """
 
     relative: float | None = setting(
         None,
@@ -71,8 +74,12 @@ class AccuracyCriterion(Section, path="tuning.accuracy_criterion"):
     multi_metrics: MultiMetrics = field(
         default_factory=MultiMetrics, metadata={"help": "Several metrics instead of one."}
     )
+    criterion: InitVar[str | None] = None
+    tolerable_loss: InitVar[float | str | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, criterion: str | None, tolerable_loss: float | str | None) -> None:
+        if criterion is not None or tolerable_loss is not None:
+            self._take(criterion or "relative", DEFAULT_RELATIVE_LOSS if tolerable_loss is None else tolerable_loss)
         super().__post_init__()
         if self.relative is not None and self.absolute is not None:
             raise ConfigError(
@@ -81,6 +88,14 @@ class AccuracyCriterion(Section, path="tuning.accuracy_criterion"):
             )
         if self.relative is None and self.absolute is None:
             object.__setattr__(self, "relative", DEFAULT_RELATIVE_LOSS)
+
+    def _take(self, criterion: str, tolerable_loss: float | str) -> None:
+        """The loss in the field that the 2.x name of the criterion means."""
+        if criterion not in ("relative", "absolute"):
+            raise ConfigError(f"`criterion`: found {describe(criterion)}, expected 'relative' or 'absolute'.")
+        if self.relative is not None or self.absolute is not None:
+            raise ConfigError("`tolerable_loss` is `relative` or `absolute` in other words: give it or one of them.")
+        object.__setattr__(self, criterion, tolerable_loss)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,7 @@ def test_an_unknown_key_comes_with_the_nearest_key_and_all_keys_allowed_there() 
 
 def test_an_unknown_key_like_no_other_comes_without_a_guess() -> None:
     assert refusal({"zzz": 1}) == (
-        "`zzz`: unknown key. Keys allowed at the top level: device, model, quantization, tuning, version."
+        "`zzz`: unknown key. Keys allowed at the top level: device, evaluation, model, quantization, tuning, version."
     )
 
 

@@ -14,6 +14,8 @@ from nc_trainer.config import (
     AccuracyCriterion,
     CalibrationConfig,
     EarlyStoppingConfig,
+    EvaluationAccuracy,
+    EvaluationConfig,
     ExitPolicy,
     ModelConfig,
     MultiMetrics,
@@ -41,6 +43,7 @@ def test_the_defaults_are_these() -> None:
             "embeddings": False,
             "float_dtype": "auto",
         },
+        "evaluation": {"accuracy": {"metric": None, "multi_metrics": None}},
         "tuning": {
             "strategy": {"name": "basic"},
             "accuracy_criterion": {
@@ -295,6 +298,11 @@ module_rules = st.fixed_dictionaries(
         "activation": st.fixed_dictionaries({}, optional={"dtype": dtypes, "algorithm": st.just(["minmax"])}),
     },
 )
+named_metrics = st.sampled_from(["F1", {"Accuracy": None}, {"GLUE": {"task": "mrpc"}}, {"topk": 5}])
+evaluated = st.builds(EvaluationAccuracy, metric=st.none() | named_metrics) | st.builds(
+    EvaluationAccuracy,
+    multi_metrics=st.just({"F1": {}, "MSE": {}, "weight": [1, 2], "higher_is_better": [True, False]}),
+)
 configurations = st.builds(
     TuningConfig,
     model=st.builds(ModelConfig, name=visible_texts, framework=st.sampled_from(["pytorch", "pytorch_fx"])),
@@ -321,6 +329,7 @@ configurations = st.builds(
         tensorboard=st.booleans(),
         workspace=st.builds(Workspace, path=st.none() | visible_texts, resume=st.none() | visible_texts),
     ),
+    evaluation=st.builds(EvaluationConfig, accuracy=evaluated),
     version=st.sampled_from(["1.0", "2.6"]),
 )
 

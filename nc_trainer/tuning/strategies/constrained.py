@@ -70,4 +70,5 @@ class Constrained:
 
 
 def _completed(recipe: Recipe, whole: Recipe) -> Recipe:
-    return replace(whole, modules={**whole.modules, **recipe.modules}, float_dtype=recipe.float_dtype)
+    completed = replace(whole, modules={**whole.modules, **recipe.modules})
+    return completed if recipe.float_dtype == whole.float_dtype else completed.with_float_dtype(recipe.float_dtype)

@@ -1,0 +1,6 @@
+"""The names of Neural Compressor 1.x: `from nc_trainer.experimental import Quantization, common`."""
+
+from nc_trainer.experimental import common
+from nc_trainer.experimental.quantization import Quantization
+
+__all__ = ["Quantization", "common"]

@@ -1,0 +1,1 @@
+"""Where Neural Compressor had its helpers; see `load_huggingface`."""
