@@ -9,7 +9,7 @@ from nc_trainer.errors import QuantizationError
 from nc_trainer.float_parts import FloatParts, cast_float_parts
 from nc_trainer.fusion import fuse
 from nc_trainer.module_tree import names_of, place, submodule
-from nc_trainer.nn import KINDS, Int8Module, restore_attention, use_native_attention
+from nc_trainer.nn import KINDS, Int8Module, restore_attention, skip_padding, use_native_attention
 from nc_trainer.recipe import Precision, Recipe
 
 
@@ -69,7 +69,7 @@ class ModuleSwapper:
         self._int8: dict[str, Int8Module] = {}
         self._names: dict[str, list[str]] = {}
         self._float_parts = FloatParts(model)
-        self._unfuse: Callable[[], None] = lambda: None
+        self._undo: Callable[[], None] = lambda: None
 
     def apply(self, recipe: Recipe) -> None:
         """Make the model what the recipe says.
@@ -86,9 +86,7 @@ class ModuleSwapper:
             place(self.model, self._names[name], module)
         if recipe.float_dtype != "float32":
             self._float_parts.cast(getattr(torch, recipe.float_dtype))
-        self._unfuse = fuse(self.model, recipe)
-        if recipe.attention == "native":
-            use_native_attention(self.model)
+        self._undo = _compute_as(self.model, recipe)
 
     def restore(self) -> None:
         """Make the model what it was."""
@@ -97,10 +95,9 @@ class ModuleSwapper:
             place(self.model, self._names[name], module)
 
     def _undo_rest(self) -> None:
-        self._unfuse()
-        self._unfuse = lambda: None
+        self._undo()
+        self._undo = lambda: None
         self._float_parts.restore()
-        restore_attention(self.model)
 
     def weights(self, recipe: Recipe) -> dict[str, int]:
         """Number of weights of each module that the recipe names."""
@@ -134,9 +131,22 @@ def finish_loaded(model: nn.Module, recipe: Recipe) -> None:
     """What a model needs, after a checkpoint has filled its int8 modules, to be what the recipe says."""
     if recipe.float_dtype != "float32":
         cast_float_parts(model, getattr(torch, recipe.float_dtype))
-    fuse(model, recipe)
-    if recipe.attention == "native":
-        use_native_attention(model)
+    _compute_as(model, recipe)
+
+
+def _compute_as(model: nn.Module, recipe: Recipe) -> Callable[[], None]:
+    """What the recipe says beyond modules and dtypes; returns a function that undoes it."""
+    undo = [fuse(model, recipe)]
+    if recipe.attention == "native" and use_native_attention(model):
+        undo.append(lambda: restore_attention(model))
+    if recipe.padding == "skip":
+        undo.append(skip_padding(model))
+
+    def undo_all() -> None:
+        for step in undo:
+            step()
+
+    return undo_all
 
 
 def _weight(module: nn.Module) -> Tensor:

@@ -9,7 +9,11 @@ from typing import Any
 from nc_trainer.errors import CheckpointError, QuantizationError
 
 FORMAT_VERSION = 2
-FLOAT_DTYPES = ("float32", "bfloat16")
+CHOICES = {
+    "float_dtype": ("float32", "bfloat16"),
+    "attention": ("model", "native"),
+    "padding": ("compute", "skip"),
+}
 
 
 class Precision(str, Enum):
@@ -47,6 +51,7 @@ class Recipe:
         activations: by the name of a linear module, the activation that follows it and is applied by it while it
             is int8.
         attention: `model` for the model's own, `native` for the one of `nc_trainer.ops`.
+        padding: `compute` or `skip`: whether int8 linear layers compute the rows of tokens that are masked out.
     """
 
     modules: Mapping[str, Precision]
@@ -54,21 +59,21 @@ class Recipe:
     shared_inputs: tuple[tuple[str, ...], ...] = ()
     activations: Mapping[str, FusedActivation] = field(default_factory=dict)
     attention: str = "model"
+    padding: str = "compute"
 
     def __post_init__(self) -> None:
-        if self.float_dtype not in FLOAT_DTYPES:
-            raise QuantizationError(
-                f"Recipe: float dtype `{self.float_dtype}` is not supported; use {' or '.join(FLOAT_DTYPES)}."
-            )
-        if self.attention not in ("model", "native"):
-            raise QuantizationError(f"Recipe: attention `{self.attention}` is unknown; use model or native.")
+        for key, known in CHOICES.items():
+            if getattr(self, key) not in known:
+                raise QuantizationError(
+                    f"Recipe: {key} `{getattr(self, key)}` is not supported; use {' or '.join(known)}."
+                )
         frozen = {name: Precision(value) for name, value in self.modules.items()}
         object.__setattr__(self, "modules", MappingProxyType(frozen))
         object.__setattr__(self, "shared_inputs", tuple(tuple(group) for group in self.shared_inputs))
         object.__setattr__(self, "activations", MappingProxyType(dict(self.activations)))
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.modules.items()), self.float_dtype, self.attention))
+        return hash((frozenset(self.modules.items()), self.float_dtype, self.attention, self.padding))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_dict, (self.to_dict(),)
@@ -120,6 +125,7 @@ class Recipe:
                 if name.startswith(prefix)
             },
             self.attention,
+            self.padding,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,6 +134,7 @@ class Recipe:
             "format_version": FORMAT_VERSION,
             "float_dtype": self.float_dtype,
             "attention": self.attention,
+            "padding": self.padding,
             "modules": {name: value.value for name, value in self.modules.items()},
             "shared_inputs": [list(group) for group in self.shared_inputs],
             "activations": {name: [fused.module, fused.function] for name, fused in self.activations.items()},
@@ -135,13 +142,13 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
-        """Read what `to_dict` wrote, also what version 1 wrote, which had neither fusions nor an attention.
+        """Read what `to_dict` wrote, also what version 1 wrote, which knew only modules and float dtype.
 
         Raises:
             CheckpointError: a key is missing or unknown, or the version or a precision is not known here.
         """
         if data.get("format_version") == 1:
-            data = {"attention": "model", "shared_inputs": [], "activations": {}, **data, "format_version": 2}
+            data = {**FIRST_VERSION, **data, "format_version": FORMAT_VERSION}
         _check_keys(data)
         if data["format_version"] != FORMAT_VERSION:
             raise CheckpointError(
@@ -158,13 +165,16 @@ class Recipe:
             tuple(tuple(group) for group in data["shared_inputs"]),
             {name: FusedActivation(*fused) for name, fused in data["activations"].items()},
             data["attention"],
+            data["padding"],
         )
 
 
+FIRST_VERSION = {"attention": "model", "padding": "compute", "shared_inputs": [], "activations": {}}
 KEYS = {
     "format_version": int,
     "float_dtype": str,
     "attention": str,
+    "padding": str,
     "modules": Mapping,
     "shared_inputs": list,
     "activations": Mapping,

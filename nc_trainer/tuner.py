@@ -18,6 +18,7 @@ from nc_trainer.float_parts import float_dtype
 from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
 from nc_trainer.objectives import make_goal
+from nc_trainer.padding import with_padding_skipped
 from nc_trainer.quantize import ModuleSwapper, full_recipe
 from nc_trainer.recipe import Recipe
 from nc_trainer.report.numbers import TensorBoardTrials, check_tensorboard
@@ -101,9 +102,10 @@ class Tuner(ABC):
         return constraints.recipe
 
     def _complete(self, recipe: Recipe) -> Recipe:
-        """How the rest computes, and what is fused, as a forward pass over one row shows."""
+        """How the rest computes, what is fused, and whether padding counts, as forward passes over one row show."""
         recipe = recipe.with_float_dtype(float_dtype(self.config.quantization.float_dtype))
-        return with_fusions(self.model, recipe, self._example())
+        example = self._example()
+        return with_padding_skipped(self.swapper, with_fusions(self.model, recipe, example), example)
 
     def _open_journal(self, recipe: Recipe) -> Journal:
         metric, direction = self._wanted()

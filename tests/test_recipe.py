@@ -15,6 +15,7 @@ recipes = st.builds(
     st.lists(st.lists(NAMES, min_size=2).map(tuple)).map(tuple),
     st.dictionaries(NAMES, st.builds(FusedActivation, NAMES, st.just("gelu"))),
     st.sampled_from(["model", "native"]),
+    st.sampled_from(["compute", "skip"]),
 )
 
 
@@ -77,7 +78,7 @@ def test_a_damaged_description_is_refused(change: dict[str, object], message: st
 
 
 def test_another_float_dtype_is_refused() -> None:
-    with pytest.raises(QuantizationError, match="float dtype `float64` is not supported"):
+    with pytest.raises(QuantizationError, match="float_dtype `float64` is not supported"):
         Recipe({"a": Precision.FLOAT}, "float64")
 
 

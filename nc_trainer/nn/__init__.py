@@ -14,6 +14,7 @@ from nc_trainer.nn.conv1d import conv1d_empty_like, conv1d_from_float
 from nc_trainer.nn.embedding import Int8Embedding
 from nc_trainer.nn.frozen import Int8Module
 from nc_trainer.nn.linear import Int8Linear
+from nc_trainer.nn.padding import skip_padding
 from nc_trainer.nn.shared_input import SharedInput
 from nc_trainer.recipe import Precision
 
@@ -41,5 +42,6 @@ __all__ = [
     "Kind",
     "SharedInput",
     "restore_attention",
+    "skip_padding",
     "use_native_attention",
 ]

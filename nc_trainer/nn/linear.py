@@ -1,11 +1,18 @@
 """`nn.Linear` with int8 weights and activations."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from nc_trainer.nn.frozen import Int8Module
 from nc_trainer.nn.shared_input import SharedInput
-from nc_trainer.ops import dequantize_rows, int8_linear, quantize_rows
+from nc_trainer.ops import dequantize_rows, int8_linears, quantize_rows
+
+if TYPE_CHECKING:
+    from nc_trainer.nn.padding import RealRows
 
 
 class Int8Linear(Int8Module):
@@ -23,17 +30,18 @@ class Int8Linear(Int8Module):
         self.in_features, self.out_features = in_features, out_features
         self.activation = "none"  # applied to the output; see `nc_trainer.ops.ACTIVATIONS`
         self.shared: SharedInput | None = None
+        self.real_rows: RealRows | None = None
         self.register_buffer("qweight", torch.zeros(out_features, in_features, dtype=torch.int8))
         self.register_buffer("scale", torch.zeros(out_features, dtype=torch.float32))
         self.register_buffer("bias", torch.zeros(out_features, dtype=torch.float32) if bias else None)
 
     @classmethod
-    def empty_like(cls, linear: nn.Linear) -> "Int8Linear":
+    def empty_like(cls, linear: nn.Linear) -> Int8Linear:
         """The int8 module of the same shape, to be filled from a checkpoint."""
         return cls(linear.in_features, linear.out_features, linear.bias is not None)
 
     @classmethod
-    def from_float(cls, linear: nn.Linear) -> "Int8Linear":
+    def from_float(cls, linear: nn.Linear) -> Int8Linear:
         """Quantize a float module of any float dtype. The float module is left as it is."""
         module = cls.empty_like(linear)
         with torch.no_grad():
@@ -50,13 +58,15 @@ class Int8Linear(Int8Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out], in the dtype of `x`."""
         self.refuse_training()
-        if self.shared is None or torch.compiler.is_compiling():
-            return self.compute(x)
-        return self.shared.output_of(self, x)
+        return self.compute(x) if self.shared is None else self.shared.output_of(self, x)
 
     def compute(self, x: Tensor) -> Tensor:
         """`forward` of this module on its own."""
-        return int8_linear(x, self.qweight, self.scale, self.bias, self.activation)
+        return int8_linears(x, [self.qweight], [self.scale], [self.bias], self.activation, self.rows_of(x))[0]
+
+    def rows_of(self, x: Tensor) -> Tensor | None:
+        """The rows of `x` that are to be computed, None for all."""
+        return None if self.real_rows is None else self.real_rows.of(x)
 
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from nc_trainer.ops import int8_linears
@@ -42,6 +43,7 @@ class SharedInput:
             [linear.qweight for linear in self.members],
             [linear.scale for linear in self.members],
             [linear.bias for linear in self.members],
+            rows=member.rows_of(x),
         )
         self._waiting = (x, _version(x), dict(zip(self.members[1:], others, strict=True)))
         return first
@@ -49,4 +51,6 @@ class SharedInput:
 
 def _version(x: Tensor) -> int:
     """How often `x` was written to; tensors of inference mode do not count it."""
+    if torch.compiler.is_compiling():  # cannot be asked there; the pass that found the group saw no write
+        return 0
     return 0 if x.is_inference() else x._version

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nc_trainer.errors import QuantizationError
 from nc_trainer.ops.activations import ACTIVATIONS
-from nc_trainer.ops.engines import current_engine
+from nc_trainer.ops.engines import current_engine, native
 
 
 def int8_linear(
@@ -42,6 +42,7 @@ def int8_linears(
     scales: Sequence[Tensor],
     biases: Sequence[Tensor | None],
     activation: str = "none",
+    rows: Tensor | None = None,
 ) -> list[Tensor]:
     """`int8_linear` of one input with several weights: its rows are quantized once.
 
@@ -51,6 +52,7 @@ def int8_linears(
         scales: [N] fp32 each.
         biases: [N] fp32 or None each.
         activation: of all outputs, see `int8_linear`.
+        rows: int64 numbers of the rows to compute, x being taken as [M, K]; the others are zero. None: all.
 
     Returns:
         [..., N] for each weight, in the dtype of `x`.
@@ -58,20 +60,33 @@ def int8_linears(
     Raises:
         QuantizationError: shapes do not fit, or the activation is unknown.
     """
-    if torch.compiler.is_compiling():
-        return torch.ops.nc_trainer.int8_linears(x, qweights, scales, biases, activation)
-    return _int8_linears(x, qweights, scales, biases, activation)
+    if not torch.compiler.is_compiling():
+        return _int8_linears(x, qweights, scales, biases, activation, rows)
+    if x.dtype != torch.float16 and not torch.compiler.is_exporting() and _is_native():
+        # Straight to the kernels: the way through Python costs as much as a small layer.
+        return torch.ops.nc_trainer_native.int8_linears(x, qweights, scales, biases, activation, rows)
+    return torch.ops.nc_trainer.int8_linears(x, qweights, scales, biases, activation, rows)
+
+
+@torch.compiler.assume_constant_result
+def _is_native() -> bool:
+    return current_engine().NAME == native.NAME
 
 
 def _int8_linears(
-    x: Tensor, qweights: Sequence[Tensor], scales: Sequence[Tensor], biases: Sequence[Tensor | None], activation: str
+    x: Tensor,
+    qweights: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    biases: Sequence[Tensor | None],
+    activation: str,
+    rows: Tensor | None = None,
 ) -> list[Tensor]:
     _check(x, qweights, activation)
     engine = current_engine()
     if x.dtype != torch.float16:
-        return engine.int8_linears(x, qweights, scales, biases, activation)
+        return engine.int8_linears(x, qweights, scales, biases, activation, rows)
     # Engines know fp32 and bf16.
-    return [y.to(x.dtype) for y in engine.int8_linears(x.float(), qweights, scales, biases, activation)]
+    return [y.to(x.dtype) for y in engine.int8_linears(x.float(), qweights, scales, biases, activation, rows)]
 
 
 def _check(x: Tensor, qweights: Sequence[Tensor], activation: str) -> None:
@@ -87,12 +102,9 @@ _operator = torch.library.custom_op(
     _int8_linears,
     mutates_args=(),
     device_types="cpu",
-    schema="(Tensor x, Tensor[] qweights, Tensor[] scales, Tensor?[] biases, str activation) -> Tensor[]",
+    schema="(Tensor x, Tensor[] qweights, Tensor[] scales, Tensor?[] biases, str activation, Tensor? rows=None) "
+    "-> Tensor[]",
 )
 
 
-@_operator.register_fake
-def _(
-    x: Tensor, qweights: Sequence[Tensor], scales: Sequence[Tensor], biases: Sequence[Tensor | None], activation: str
-) -> list[Tensor]:
-    return [x.new_empty((*x.shape[:-1], qweight.shape[0])) for qweight in qweights]
+_operator.register_fake(native.fake_int8_linears)

@@ -36,6 +36,7 @@ class Engine(Protocol):
         scales: Sequence[Tensor],
         biases: Sequence[Tensor | None],
         activation: str = "none",
+        rows: Tensor | None = None,
     ) -> list[Tensor]:
         """See `nc_trainer.ops.int8_linears`, for fp32 and bf16."""
 

@@ -34,13 +34,22 @@ def int8_linears(
 ) -> list[Tensor]:
     """See `nc_trainer.ops.int8_linears`, for fp32 and bf16 of any strides.
 
-    Args:
-        rows: int64 numbers of the rows to compute, x being taken as [M, K]; the others are zero. None: all.
-
     Raises:
         RuntimeError: a shape or a dtype does not fit, or K is above 131071.
     """
     return torch.ops.nc_trainer_native.int8_linears(x, qweights, scales, biases, activation, rows)
+
+
+def fake_int8_linears(
+    x: Tensor,
+    qweights: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    biases: Sequence[Tensor | None],
+    activation: str,
+    rows: Tensor | None = None,
+) -> list[Tensor]:
+    """What torch.compile and torch.export see: outputs of the right shape and dtype."""
+    return [x.new_empty((*x.shape[:-1], qweight.shape[0])) for qweight in qweights]
 
 
 def isa() -> str:
@@ -61,6 +70,7 @@ def _unavailable_reason() -> str | None:
         load_native_library()
     except NativeBuildError as error:
         return f"the native engine could not be built: {error}"
+    torch.library.register_fake("nc_trainer_native::int8_linears", fake_int8_linears)
     return None
 
 

@@ -54,11 +54,12 @@ def int8_linears(
     scales: Sequence[Tensor],
     biases: Sequence[Tensor | None],
     activation: str = "none",
+    rows: Tensor | None = None,
 ) -> list[Tensor]:
     """See `nc_trainer.ops.int8_linears`, for fp32 and bf16."""
-    codes, row_scales = quantize_rows(as_rows(x))
+    codes, row_scales = quantize_rows(as_rows(x, rows))
     products = [_scaled_product(codes, qweight, scale) for qweight, scale in zip(qweights, scales, strict=True)]
-    return [finish(y, row_scales, bias, activation, x) for y, bias in zip(products, biases, strict=True)]
+    return [finish(y, row_scales, bias, activation, x, rows) for y, bias in zip(products, biases, strict=True)]
 
 
 def _scaled_product(codes: Tensor, qweight: Tensor, scale: Tensor) -> Tensor:

@@ -34,21 +34,28 @@ def int8_linears(
     scales: Sequence[Tensor],
     biases: Sequence[Tensor | None],
     activation: str = "none",
+    rows: Tensor | None = None,
 ) -> list[Tensor]:
     """See `nc_trainer.ops.int8_linears`, for fp32 and bf16."""
-    codes, row_scales = quantize_rows(as_rows(x))
+    codes, row_scales = quantize_rows(as_rows(x, rows))
     products = [accumulate(codes, qweight).float() * scale for qweight, scale in zip(qweights, scales, strict=True)]
-    return [finish(y, row_scales, bias, activation, x) for y, bias in zip(products, biases, strict=True)]
+    return [finish(y, row_scales, bias, activation, x, rows) for y, bias in zip(products, biases, strict=True)]
 
 
-def as_rows(x: Tensor) -> Tensor:
-    """[..., K] as [M, K]."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+def as_rows(x: Tensor, rows: Tensor | None) -> Tensor:
+    """[..., K] as [M, K], or the chosen rows of it."""
+    flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return flat if rows is None else flat[rows]
 
 
-def finish(y: Tensor, row_scales: Tensor, bias: Tensor | None, activation: str, x: Tensor) -> Tensor:
+def finish(
+    y: Tensor, row_scales: Tensor, bias: Tensor | None, activation: str, x: Tensor, rows: Tensor | None
+) -> Tensor:
     """Row scales and bias, in the order that all engines keep so that their results agree bit for bit."""
     y = y.mul_(row_scales.unsqueeze(1))
     if bias is not None:
         y = y.add_(bias)
-    return ACTIVATIONS[activation](y).to(x.dtype).reshape(*x.shape[:-1], y.shape[1])
+    y = ACTIVATIONS[activation](y).to(x.dtype)
+    if rows is not None:
+        y = y.new_zeros(math.prod(x.shape[:-1]), y.shape[1]).index_copy_(0, rows, y)
+    return y.reshape(*x.shape[:-1], y.shape[1])
