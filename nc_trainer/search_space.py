@@ -77,7 +77,7 @@ class Calibration:
         return SearchSpace(
             recipe=recipe,
             ranking=lambda: self._ranking(swapper, recipe, journal, evaluated_rows),
-            activation_errors=cache(lambda: activation_errors(swapper, recipe, self.batches)),
+            activation_errors=cache(lambda: activation_errors(swapper, Recipe(recipe.modules), self.batches)),
             logits_damage=lambda other: damage()(other),
             hessian_sensitivities=cache(
                 lambda: hessian_sensitivities(swapper, recipe, self.labelled_batches, seed=self.seed)

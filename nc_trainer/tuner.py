@@ -43,6 +43,7 @@ from nc_trainer.tuning.fingerprint import search_fingerprint
 from nc_trainer.tuning.journal import Journal
 from nc_trainer.tuning.objective import Goal, Objective
 from nc_trainer.tuning.strategies.constrained import Constrained
+from nc_trainer.tuning.strategies.float_dtype import NarrowFloat
 from nc_trainer.tuning.together import Together
 
 JOURNAL = "_tuning.jsonl"
@@ -102,8 +103,14 @@ class Tuner(ABC):
         return constraints.recipe
 
     def _complete(self, recipe: Recipe) -> Recipe:
-        """How the rest computes, what is fused, and whether padding counts, as forward passes over one row show."""
-        recipe = recipe.with_float_dtype(float_dtype(self.config.quantization.float_dtype))
+        """How the rest computes, what is fused, and whether padding counts, as forward passes over one row show.
+
+        A narrow float dtype that nobody insists on is given up where the criterion does not allow it.
+        """
+        wanted = self.config.quantization.float_dtype
+        recipe = recipe.with_float_dtype(float_dtype(wanted))
+        if wanted == "auto" and recipe.float_dtype != "float32":
+            self.strategy = NarrowFloat(self.strategy, stops_when_found=not self.config.tuning.exit_policy.timeout)
         example = self._example()
         return with_padding_skipped(self.swapper, with_fusions(self.model, recipe, example), example)
 

@@ -9,9 +9,10 @@ SHOWN_FALLBACKS = 3
 
 
 def trial_table(metric: Metric, baseline: Trial, trials: Sequence[Trial], chosen: Trial) -> str:
-    """One line a trial: metric, change against the baseline, flipped predictions, what fell back, verdict."""
+    """One line a trial: metric, change against the baseline, flipped predictions, what is int8, the dtype of the rest,
+    verdict, what fell back."""
     objectives = tuple(baseline.objectives)
-    header = ("trial", metric.name, "change", "flips", "int8", "seconds", *objectives, "verdict", "in float")
+    header = ("trial", metric.name, "change", "flips", "int8", "rest", "seconds", *objectives, "verdict", "in float")
     rows = [header, *(_row(trial, baseline, chosen, objectives) for trial in (baseline, *trials))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     return "\n".join(_line(row, widths) for row in rows)
@@ -26,6 +27,7 @@ def _row(trial: Trial, baseline: Trial, chosen: Trial, objectives: Sequence[str]
         "" if is_baseline else _change(trial, baseline),
         "" if is_baseline else _flips(trial),
         f"{len(trial.recipe.quantized)}/{total}",
+        trial.recipe.float_dtype,
         f"{trial.seconds:.1f}",
         *(_objective(name, trial.objectives) for name in objectives),
         _verdict(trial, is_baseline) + (" <- chosen" if trial is chosen else ""),

@@ -15,8 +15,8 @@ from nc_trainer.tuning.early import EarlyStopping, EarlyVerdict, Watch, known_ro
 from nc_trainer.tuning.evidence import JudgedRows
 from nc_trainer.tuning.flips import Flips, compare_classes, logits_error
 from nc_trainer.tuning.objective import Goal
-from nc_trainer.tuning.strategies import Proposals, SearchSpace, Strategy
-from nc_trainer.tuning.strategies.base import needs_values
+from nc_trainer.tuning.strategies import SearchSpace, Strategy
+from nc_trainer.tuning.strategies.base import answered, needs_values
 from nc_trainer.tuning.trial import Evaluation, Trial, predicted_classes
 from nc_trainer.tuning.verdict import warnings_for
 
@@ -99,7 +99,7 @@ class Study:
             if trial is None:
                 stopped = exhausted or self._exhausted() or stopped
                 break
-            recipe = _next(proposals, trial)
+            recipe = answered(proposals, trial)
         proposals.close()
         self._complete_the_closest()
         return self._conclude(stopped)
@@ -119,7 +119,9 @@ class Study:
 
     def _judged(self, recipe: Recipe) -> Trial | None:
         """The trial of this recipe, if there is one. The float model needs none, and is never chosen for int8."""
-        return next((trial for trial in (self.baseline, *self.trials) if trial.recipe == recipe), None)
+        if not recipe.quantized:
+            return self.baseline
+        return next((trial for trial in self.trials if trial.recipe == recipe), None)
 
     def _judge(self, recipe: Recipe, to_its_end: bool = False) -> Trial | None:
         """The trial of this recipe, None if the time was up before its evaluation ended."""
@@ -233,7 +235,7 @@ class Study:
         rule = self.criterion.describe(self._baseline_value)
         if accepted:
             best, why = self._best(accepted)
-            chosen = max(best, key=lambda trial: (self._int8_weights(trial), self._key(trial)))
+            chosen = max(best, key=self._preference)
             return self._result("met", f"trial {chosen.number} meets {rule}{why}", chosen)
         if complete:
             chosen = max(complete, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
@@ -270,6 +272,10 @@ class Study:
     def _key(self, trial: Trial) -> float:
         return self.criterion.metric.key(trial.value if trial.value is not None else math.nan)
 
+    def _preference(self, trial: Trial) -> tuple[int, bool, float]:
+        """Of accepted trials: the most weights in int8, then a rest that is narrower than float32, then the metric."""
+        return self._int8_weights(trial), trial.recipe.float_dtype != "float32", self._key(trial)
+
     def _int8_weights(self, trial: Trial) -> int:
         return sum(self._weights[name] for name in trial.recipe.quantized)
 
@@ -279,10 +285,3 @@ def _flip_fields(flips: Flips | None) -> dict[str, Any]:
         return {}
     counted = {"better": flips.better, "worse": flips.worse, "p_value": flips.p_value}
     return {"flips": flips.changed, "rows": flips.rows, **counted}
-
-
-def _next(proposals: Proposals, trial: Trial) -> Recipe | None:
-    try:
-        return proposals.send(trial)
-    except StopIteration:
-        return None

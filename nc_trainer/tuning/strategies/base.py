@@ -87,6 +87,14 @@ def needs_values(strategy: Strategy) -> bool:
     return bool(getattr(strategy, "needs_values", True))
 
 
+def answered(proposals: Proposals, trial: Trial) -> Recipe | None:
+    """The next proposal, None after the last."""
+    try:
+        return proposals.send(trial)
+    except StopIteration:
+        return None
+
+
 def margin(criterion: Criterion, baseline: float) -> Callable[[Trial], float]:
     """What `SearchSpace.margin` is under this criterion.
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Generator, Mapping
 from dataclasses import replace
 
 from nc_trainer.recipe import Recipe
-from nc_trainer.tuning.strategies.base import Proposals, SearchSpace, Strategy, needs_values
+from nc_trainer.tuning.strategies.base import Proposals, SearchSpace, Strategy, answered, needs_values
 from nc_trainer.tuning.trial import Trial
 
 
@@ -48,10 +48,7 @@ class Constrained:
         while proposed is not None:
             trial = yield _completed(proposed, space.recipe)
             accepted = accepted or trial.accepted
-            try:
-                proposed = inner.send(replace(trial, recipe=proposed))
-            except StopIteration:
-                break
+            proposed = answered(inner, replace(trial, recipe=proposed))
         return accepted
 
     def _narrowed(self, space: SearchSpace) -> SearchSpace:
