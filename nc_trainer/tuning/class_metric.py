@@ -120,6 +120,14 @@ def count_cells(metric: ClassMetric, labels: Ints, classes: Ints) -> Ints:
     return np.bincount(metric.cells(labels, classes), minlength=metric.size)
 
 
+def moved(counts: Ints, before: int, after: int) -> Ints:
+    """The counts with one row in another cell."""
+    changed = counts.copy()
+    changed[before] -= 1
+    changed[after] += 1
+    return changed
+
+
 def score(metric: ClassMetric, labels: Ints, classes: Ints) -> float:
     """The metric of predicted classes [rows] against labels [rows]."""
     return float(metric.score(count_cells(metric, labels, classes)))

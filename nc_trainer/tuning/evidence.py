@@ -5,9 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nc_trainer.tuning.class_metric import F1, Accuracy, ClassMetric, Ints, Matthews, count_cells, find_class_metric
+from nc_trainer.tuning.class_metric import (
+    F1,
+    Accuracy,
+    ClassMetric,
+    Ints,
+    Matthews,
+    count_cells,
+    find_class_metric,
+    moved,
+)
 from nc_trainer.tuning.criterion import Criterion
 from nc_trainer.tuning.selection import standard_error
 
@@ -23,6 +31,7 @@ class JudgedRows:
         chosen: the index in `trials` of the one that won, None if none did.
         preference: one number for each of `trials`, see `selection.corrected_estimate`.
         positive: the class F1 counts as positive; None finds out.
+        stopped: how many trials more were stopped early.
     """
 
     labels: Ints
@@ -31,6 +40,7 @@ class JudgedRows:
     chosen: int | None = None
     preference: Sequence[float] | None = None
     positive: int | None = None
+    stopped: int = 0
 
     def is_usable(self) -> bool:
         """Whether there is one integer, and no negative one, for each row."""
@@ -106,15 +116,8 @@ def least_loss(evidence: Evidence) -> float | None:
     if judged is None:
         return 1 / evidence.rows if evidence.rows else None
     counts = count_cells(formula, judged.labels, judged.baseline)
-    turned = (_moved(counts, before, after) for before, after in formula.errors() if counts[before])
+    turned = (moved(counts, before, after) for before, after in formula.errors() if counts[before])
     return min((float(formula.score(counts) - formula.score(changed)) for changed in turned), default=None)
-
-
-def _moved(counts: NDArray, before: int, after: int) -> NDArray:
-    changed = counts.copy()
-    changed[before] -= 1
-    changed[after] += 1
-    return changed
 
 
 def _noise(baseline: float, judged: JudgedRows, formula: ClassMetric | None) -> float | None:

@@ -12,9 +12,10 @@ from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 from nc_trainer.tuning.criterion import Criterion
 from nc_trainer.tuning.early import EarlyStopping, EarlyVerdict, Watch, known_rows
-from nc_trainer.tuning.evidence import JudgedRows
+from nc_trainer.tuning.evidence import JudgedRows, gather
 from nc_trainer.tuning.flips import Flips, compare_classes, logits_error
 from nc_trainer.tuning.objective import Goal
+from nc_trainer.tuning.shortfall import missing_rows, shortfall
 from nc_trainer.tuning.strategies import SearchSpace, Strategy
 from nc_trainer.tuning.strategies.base import answered, needs_values
 from nc_trainer.tuning.trial import Evaluation, Trial, predicted_classes
@@ -240,7 +241,7 @@ class Study:
         if complete:
             chosen = max(complete, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
             reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
-            return self._result("best_effort", reason, chosen)
+            return self._result("best_effort", f"{reason}, {self._shortfall(chosen)}", chosen)
         errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
         return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.baseline)
 
@@ -256,18 +257,32 @@ class Study:
         return StudyResult(outcome, reason, chosen, tuple(self.trials), tuple(self._warnings(chosen)))
 
     def _warnings(self, chosen: Trial) -> list[str]:
+        judged = [trial for trial in self.trials if trial.value is not None and trial.number in self.classes]
+        rows = self._rows_of(judged, chosen)
+        return warnings_for(self.criterion, self._baseline_value, rows) if rows else []
+
+    def _shortfall(self, trial: Trial) -> str:
+        rows = self._rows_of([trial]) if trial.number in self.classes else None
+        formula = gather(self.criterion, self._baseline_value, rows, None).formula if rows else None
+        missing = None
+        if rows and formula:
+            missing = missing_rows(formula, self.criterion, self._baseline_value, rows.labels, rows.trials[0])
+        value = trial.value if trial.value is not None else math.nan
+        return shortfall(self.criterion, self._baseline_value, value, missing)
+
+    def _rows_of(self, trials: list[Trial], chosen: Trial | None = None) -> JudgedRows | None:
+        """None where the float model's rows are not known."""
         labels, classes = self.baseline_evaluation.labels, self._baseline_classes
         if not isinstance(labels, np.ndarray) or classes is None:
-            return []
-        judged = [trial for trial in self.trials if trial.number in self.classes]
-        rows = JudgedRows(
+            return None
+        return JudgedRows(
             labels=labels,
             baseline=classes,
-            trials=[self.classes[trial.number] for trial in judged],
-            chosen=judged.index(chosen) if chosen in judged else None,
-            preference=[float(self._int8_weights(trial)) for trial in judged],
+            trials=[self.classes[trial.number] for trial in trials],
+            chosen=trials.index(chosen) if chosen in trials else None,
+            preference=[float(self._int8_weights(trial)) for trial in trials],
+            stopped=sum(trial.state == "pruned" for trial in self.trials),
         )
-        return warnings_for(self.criterion, self._baseline_value, rows)
 
     def _key(self, trial: Trial) -> float:
         return self.criterion.metric.key(trial.value if trial.value is not None else math.nan)

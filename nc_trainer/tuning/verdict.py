@@ -87,15 +87,17 @@ def _selected(evidence: Evidence) -> str | None:
     judged, formula = evidence.judged, evidence.formula
     if judged is None or formula is None or evidence.noise is None or judged.chosen is None:
         return None
-    if len(judged.trials) < MANY_TRIALS or evidence.tolerated >= FEW_ROWS * evidence.noise:
+    tried = len(judged.trials) + judged.stopped
+    if tried < MANY_TRIALS or evidence.tolerated >= FEW_ROWS * evidence.noise:
         return None
     corrected = corrected_estimate(
         formula, evidence.criterion, judged.labels, judged.baseline, judged.trials, judged.preference
     )
     if corrected is None:
         return None
+    without = f" ({judged.stopped} stopped early and left out)" if judged.stopped else ""
     return (
-        f"The chosen trial was selected among {len(judged.trials)} on {evidence.rows} rows, which flatters it. "
+        f"The chosen trial was selected among {tried}{without} on {evidence.rows} rows, which flatters it. "
         f"Corrected for that, its {evidence.name} on new rows is {_interval(corrected.metric)}, a loss of "
         f"{corrected.loss.value:.4f} where {evidence.tolerated:.4f} is tolerated."
     )

@@ -137,6 +137,9 @@ def test_without_any_value_the_closest_is_evaluated_even_when_the_trials_are_use
     result = search([9, 3], judged, budget=Budget(max_trials=2))
     assert judged == [20, 4, 20]
     assert result.chosen.value == 0.85
+    assert result.reason.endswith(
+        "trial 3 comes closest with 0.8500, 0.0500 short of it: 1 more row right would have met it"
+    )
     assert result.chosen.recipe.fallbacks == (NAMES[0],)
 
 

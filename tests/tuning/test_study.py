@@ -90,7 +90,7 @@ def test_best_effort_keeps_the_best_trial_and_says_what_was_missing() -> None:
     assert result.chosen.recipe.fallbacks == ("classifier",)
     assert result.reason == (
         "no trial meets m >= 0.9000 (relative 0.1 of 1.0000); the strategy had nothing left to try; "
-        "trial 2 comes closest with 0.5100"
+        "trial 2 comes closest with 0.5100, 0.3900 short of it"
     )
 
 

@@ -171,3 +171,15 @@ def test_a_harmless_selection_is_not_remarked_on(trials: int, tolerated: float) 
 )
 def test_what_is_not_known_is_not_guessed(judged: JudgedRows | None) -> None:
     assert warnings_for(criterion("accuracy"), 0.9, judged) == []
+
+
+def test_trials_that_were_stopped_early_count_as_tried() -> None:
+    few = [with_errors(MRPC, *range(50 + number)) for number in range(3)]
+    baseline = with_errors(MRPC, *range(49))
+    counted = {}
+    for stopped in (0, 4):
+        judged = JudgedRows(MRPC, baseline, few, chosen=0, stopped=stopped)
+        warnings = warnings_for(criterion("accuracy"), 359 / 408, judged)
+        counted[stopped] = [said for said in warnings if said.startswith("The chosen trial was selected")]
+    assert counted[0] == []
+    assert counted[4][0].startswith("The chosen trial was selected among 7 (4 stopped early and left out) on 408 rows")
