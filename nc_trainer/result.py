@@ -7,7 +7,7 @@ from transformers import PreTrainedModel
 from nc_trainer.recipe import Recipe
 from nc_trainer.report import trial_table
 from nc_trainer.tuning import Metric, StudyResult, Trial
-from nc_trainer.tuning.study import Outcome
+from nc_trainer.tuning.conclusion import Outcome
 
 
 @dataclass(frozen=True)

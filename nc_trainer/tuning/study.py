@@ -1,27 +1,23 @@
-"""The loop: take a proposal, judge it, tell the strategy; then say which trial won and why."""
+"""The loop: take a proposal, judge it, tell the strategy."""
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
+from nc_trainer.tuning.conclusion import Conclusion, StudyResult
 from nc_trainer.tuning.criterion import Criterion
 from nc_trainer.tuning.early import EarlyStopping, EarlyVerdict, Watch, known_rows
-from nc_trainer.tuning.evidence import JudgedRows, gather
 from nc_trainer.tuning.flips import Flips, compare_classes, logits_error
 from nc_trainer.tuning.objective import Goal
-from nc_trainer.tuning.shortfall import missing_rows, shortfall
 from nc_trainer.tuning.strategies import SearchSpace, Strategy
 from nc_trainer.tuning.strategies.base import answered, needs_values
 from nc_trainer.tuning.trial import Evaluation, Trial, predicted_classes
-from nc_trainer.tuning.verdict import warnings_for
-
-Outcome = Literal["met", "best_effort", "baseline"]
 
 
 @dataclass(frozen=True)
@@ -33,20 +29,6 @@ class Budget:
 
     timeout: float = 0.0
     max_trials: int = 100
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """What a search ended with. `chosen` is the baseline when no trial could be evaluated.
-
-    `warnings` say what should be known before the outcome is believed, see `tuning.verdict`.
-    """
-
-    outcome: Outcome
-    reason: str
-    chosen: Trial
-    trials: tuple[Trial, ...]
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -103,7 +85,13 @@ class Study:
             recipe = answered(proposals, trial)
         proposals.close()
         self._complete_the_closest()
-        return self._conclude(stopped)
+        return self._conclusion().result(stopped)
+
+    def _conclusion(self) -> Conclusion:
+        evaluation = self.baseline_evaluation
+        return Conclusion(
+            self.criterion, self.baseline, evaluation, tuple(self.trials), self.classes, self._weights, self.goal
+        )
 
     def _exhausted(self) -> str | None:
         if len(self.trials) >= self.budget.max_trials:
@@ -186,7 +174,10 @@ class Study:
         closest = max(pruned, key=self._middle, default=None)
         if closest is None or closest.recipe in [trial.recipe for trial in complete]:
             return
-        best = max((self._key(trial) for trial in complete), default=-math.inf)
+        best = max(
+            (self.criterion.metric.key(trial.value) for trial in self.trials if trial.value is not None),
+            default=-math.inf,
+        )
         if best < max(self._ends(closest)) and (not complete or time.monotonic() < self._deadline()):
             self._judge(closest.recipe, to_its_end=True)
 
@@ -229,70 +220,6 @@ class Study:
 
     def _failed(self, recipe: Recipe, error: str, seconds: float) -> Trial:
         return Trial(len(self.trials) + 1, recipe, None, False, seconds, error=error)
-
-    def _conclude(self, stopped: str) -> StudyResult:
-        complete = [trial for trial in self.trials if trial.value is not None]
-        accepted = [trial for trial in complete if trial.accepted]
-        rule = self.criterion.describe(self._baseline_value)
-        if accepted:
-            best, why = self._best(accepted)
-            chosen = max(best, key=self._preference)
-            return self._result("met", f"trial {chosen.number} meets {rule}{why}", chosen)
-        if complete:
-            chosen = max(complete, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
-            reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
-            return self._result("best_effort", f"{reason}, {self._shortfall(chosen)}", chosen)
-        errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
-        return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.baseline)
-
-    def _best(self, accepted: list[Trial]) -> tuple[list[Trial], str]:
-        """The accepted trials that no other beats by more than errors of measurement, and what was compared."""
-        if self.goal is None or len(accepted) < 2:
-            return accepted, ""
-        indices = self.goal.best([trial.objectives for trial in accepted], self.baseline.objectives)
-        best = [accepted[index] for index in indices]
-        return best, f", best in {self.goal.name} of the {len(accepted)} that do"
-
-    def _result(self, outcome: Outcome, reason: str, chosen: Trial) -> StudyResult:
-        return StudyResult(outcome, reason, chosen, tuple(self.trials), tuple(self._warnings(chosen)))
-
-    def _warnings(self, chosen: Trial) -> list[str]:
-        judged = [trial for trial in self.trials if trial.value is not None and trial.number in self.classes]
-        rows = self._rows_of(judged, chosen)
-        return warnings_for(self.criterion, self._baseline_value, rows) if rows else []
-
-    def _shortfall(self, trial: Trial) -> str:
-        rows = self._rows_of([trial]) if trial.number in self.classes else None
-        formula = gather(self.criterion, self._baseline_value, rows, None).formula if rows else None
-        missing = None
-        if rows and formula:
-            missing = missing_rows(formula, self.criterion, self._baseline_value, rows.labels, rows.trials[0])
-        value = trial.value if trial.value is not None else math.nan
-        return shortfall(self.criterion, self._baseline_value, value, missing)
-
-    def _rows_of(self, trials: list[Trial], chosen: Trial | None = None) -> JudgedRows | None:
-        """None where the float model's rows are not known."""
-        labels, classes = self.baseline_evaluation.labels, self._baseline_classes
-        if not isinstance(labels, np.ndarray) or classes is None:
-            return None
-        return JudgedRows(
-            labels=labels,
-            baseline=classes,
-            trials=[self.classes[trial.number] for trial in trials],
-            chosen=trials.index(chosen) if chosen in trials else None,
-            preference=[float(self._int8_weights(trial)) for trial in trials],
-            stopped=sum(trial.state == "pruned" for trial in self.trials),
-        )
-
-    def _key(self, trial: Trial) -> float:
-        return self.criterion.metric.key(trial.value if trial.value is not None else math.nan)
-
-    def _preference(self, trial: Trial) -> tuple[int, bool, float]:
-        """Of accepted trials: the most weights in int8, then a rest that is narrower than float32, then the metric."""
-        return self._int8_weights(trial), trial.recipe.float_dtype != "float32", self._key(trial)
-
-    def _int8_weights(self, trial: Trial) -> int:
-        return sum(self._weights[name] for name in trial.recipe.quantized)
 
 
 def _flip_fields(flips: Flips | None) -> dict[str, Any]:
