@@ -11,13 +11,16 @@ PREFIX = "trial/"
 
 
 def trial_numbers(trial: Trial) -> dict[str, float]:
-    """What is known about a finished trial, under names that begin with `trial/`; a failed one has no metrics."""
+    """What is known about a finished trial, under names that begin with `trial/`; one that failed or
+    was stopped early has no metrics."""
     known: dict[str, float | None] = {
         "number": trial.number,
         "accepted": float(trial.accepted),
         "int8_modules": len(trial.recipe.quantized),
         "seconds": trial.seconds,
         "share": trial.share,
+        "low": trial.low,
+        "high": trial.high,
         "flips": trial.flips,
         "logits_error": trial.logits_error,
         **trial.metrics,

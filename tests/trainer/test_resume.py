@@ -14,7 +14,8 @@ from transformers import EvalPrediction
 from nc_trainer import NCTrainerError, QuantizationError, TuningConfig
 from nc_trainer.quantize import is_int8
 
-CONFIG = TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.05}}})
+EVERY_TRIAL_ONCE = {"quantization": {"float_dtype": "float32"}}  # the same trials on every CPU
+CONFIG = TuningConfig.from_dict(EVERY_TRIAL_ONCE | {"tuning": {"accuracy_criterion": {"absolute": 0.05}}})
 JOURNAL = "_tuning.jsonl"
 
 KILLED = """
@@ -33,7 +34,8 @@ def killed_in_the_third(prediction):
     return accuracy(prediction)
 
 trainer = tiny_trainer(Path(sys.argv[1]), sensitive_bert(), compute_metrics=killed_in_the_third)
-trainer.quantize(TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.05}}}))
+config = {"quantization": {"float_dtype": "float32"}, "tuning": {"accuracy_criterion": {"absolute": 0.05}}}
+trainer.quantize(TuningConfig.from_dict(config))
 """
 
 
@@ -119,5 +121,8 @@ def test_a_longer_budget_is_no_change(tmp_path: Path) -> None:
     interrupted(tmp_path)
     longer = {"accuracy_criterion": {"absolute": 0.05}, "exit_policy": {"max_trials": 77}}
     assert (
-        tiny_trainer(tmp_path, sensitive_bert()).quantize(TuningConfig.from_dict({"tuning": longer})).outcome == "met"
+        tiny_trainer(tmp_path, sensitive_bert())
+        .quantize(TuningConfig.from_dict(EVERY_TRIAL_ONCE | {"tuning": longer}))
+        .outcome
+        == "met"
     )

@@ -30,7 +30,7 @@ def test_each_trial_is_logged_once_under_its_own_prefix(tmp_path: Path) -> None:
     assert [log["trial/number"] for log in recorder.logged] == [trial.number for trial in result.trials]
     assert len(result.trials) > 1
     for log, trial in zip(recorder.logged, result.trials, strict=True):
-        assert log["trial/accuracy"] == trial.value
+        assert log.get("trial/accuracy") == trial.value  # one that was stopped early has none
         assert log["trial/accepted"] == float(trial.accepted)
         assert log["trial/int8_modules"] == len(trial.recipe.quantized)
         assert all(name.startswith("trial/") for name in log if name != "epoch")
