@@ -47,6 +47,7 @@ def run_workload(
     A timed call is one pass over all batches of the workload. `rounds` is how many; by default as many as fit
     into `seconds`, within MIN_ROUNDS and MAX_ROUNDS.
     """
+    torch._dynamo.reset()  # what was compiled for the last workload counts against the limit for this one
     with torch.inference_mode():
         checks = check_batches(workload, task.batches)
         reference = logits(lambda batch: task.model(**batch).logits, checks)

@@ -4,9 +4,9 @@ import copy
 
 import torch
 
-from peers.compiling import fastest_compiled
+from peers.compiling import SETTING, compiled
 from peers.interface import Peer, Task
 
 
 def build(task: Task) -> Peer:
-    return fastest_compiled(copy.deepcopy(task.model).to(torch.bfloat16), task)
+    return Peer(compiled(copy.deepcopy(task.model).to(torch.bfloat16)), SETTING)

@@ -3,19 +3,16 @@
 import torch
 from torch import nn
 
-from peers.interface import Forward, Peer, Task, fastest
+from peers.interface import Forward
+
+SETTING = "frozen weights"
 
 
-def fastest_compiled(model: nn.Module, task: Task) -> Peer:
-    """The model under torch.compile, with or without frozen weights, whichever is faster.
+def compiled(model: nn.Module) -> Forward:
+    """The model under torch.compile. The first calls compile it, again when a second shape comes.
 
-    Freezing lets inductor pack weights for oneDNN, but it does not know every operator.
+    Weights are frozen, as PyTorch advises for inference on a CPU: inductor may then pack them for oneDNN.
     """
-    candidates = {f"freezing={frozen}": lambda frozen=frozen: compiled(model, frozen) for frozen in (True, False)}
-    return fastest(candidates, task.batches)
-
-
-def compiled(model: nn.Module, freezing: bool) -> Forward:
-    torch._dynamo.reset()
-    call = torch.compile(model, options={"freezing": freezing})
+    torch._dynamo.config.fail_on_recompile_limit_hit = True  # instead of going on in eager mode
+    call = torch.compile(model, options={"freezing": True})
     return lambda batch: call(**batch).logits

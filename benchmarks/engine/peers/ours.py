@@ -10,17 +10,16 @@ from nc_trainer.benchmark import describe_machine
 from nc_trainer.fusion import with_fusions
 from nc_trainer.ops import current_engine
 from nc_trainer.quantize import ModuleSwapper, full_recipe
-from peers.compiling import fastest_compiled
+from peers import compiling
 from peers.interface import Batch, Peer, Task
 
 
 def build(task: Task, compiled: bool) -> Peer:
     model = quantized(task.model, task.batches[0])
-    engine = f"engine {current_engine().NAME}, {float_dtype()}"
-    if not compiled:
-        return Peer(lambda batch: model(**batch).logits, engine)
-    peer = fastest_compiled(model, task)
-    return Peer(peer.forward, f"{engine}, {peer.setting}")
+    setting = f"engine {current_engine().NAME}, {float_dtype()}"
+    if compiled:
+        return Peer(compiling.compiled(model), f"{setting}, {compiling.SETTING}")
+    return Peer(lambda batch: model(**batch).logits, setting)
 
 
 def quantized(float_model: PreTrainedModel, batch: Batch) -> PreTrainedModel:

@@ -4,11 +4,11 @@ import copy
 
 from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
 
-from peers.compiling import fastest_compiled
+from peers.compiling import SETTING, compiled
 from peers.interface import Peer, Task
 
 
 def build(task: Task) -> Peer:
     model = copy.deepcopy(task.model)
     quantize_(model, Int8DynamicActivationInt8WeightConfig())
-    return fastest_compiled(model, task)
+    return Peer(compiled(model), SETTING)
