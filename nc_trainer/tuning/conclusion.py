@@ -75,11 +75,13 @@ class Conclusion:
 
     def _best(self, accepted: list[Trial]) -> tuple[list[Trial], str]:
         """The accepted trials that no other beats by more than errors of measurement, and what was compared."""
-        if self.goal is None or len(accepted) < 2:
+        goal = self.goal
+        measured = [trial for trial in accepted if goal is not None and goal.names <= set(trial.objectives)]
+        if goal is None or len(measured) < 2:
             return accepted, ""
-        indices = self.goal.best([trial.objectives for trial in accepted], self.baseline.objectives)
-        best = [accepted[index] for index in indices]
-        return best, f", best in {self.goal.name} of the {len(accepted)} that do"
+        indices = goal.best([trial.objectives for trial in measured], self.baseline.objectives)
+        which = "that do" if len(measured) == len(accepted) else "that do and were measured"
+        return [measured[index] for index in indices], f", best in {goal.name} of the {len(measured)} {which}"
 
     def _result(self, outcome: Outcome, reason: str, chosen: Trial) -> StudyResult:
         return StudyResult(outcome, reason, chosen, self.trials, tuple(self._warnings(chosen)))

@@ -212,8 +212,13 @@ class Study:
         return self._with_objectives(trial)
 
     def _with_objectives(self, trial: Trial) -> Trial:
-        """The trial with what orders it among accepted ones; a search under another timeout may not have asked."""
+        """The trial with what orders it among accepted ones; a search under another timeout may not have asked.
+
+        What takes forward passes is not measured any more when the time is up.
+        """
         if self.goal is None or not trial.accepted or self.goal.names <= set(trial.objectives):
+            return trial
+        if self.goal.costly and time.monotonic() >= self._deadline():
             return trial
         self.swapper.apply(trial.recipe)
         return replace(trial, objectives=self.goal.measure(trial))

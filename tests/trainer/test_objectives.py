@@ -9,12 +9,13 @@ import torch
 from safetensors import safe_open
 from tiny import tiny_bert, tiny_trainer
 from torch import nn
+from transformers import EvalPrediction
 
 import nc_trainer.objectives
 from nc_trainer import ConfigError, TuningConfig
 from nc_trainer.objectives import RelativeTime, make_goal, resident_bytes, saved_bytes
 from nc_trainer.quantize import ModuleSwapper, full_recipe
-from nc_trainer.tuning import Metric, Trial
+from nc_trainer.tuning import Metric, Study, Trial
 from nc_trainer.tuning.objective import Reading
 from nc_trainer.tuning.strategies import STRATEGIES, Proposals, SearchSpace
 
@@ -117,6 +118,22 @@ def test_without_a_timeout_nothing_is_timed(tmp_path: Path, three: str, monkeypa
     assert len(result.trials) == 1
     assert result.trials[0].objectives == {}
     assert "performance" not in result.table()
+
+
+def test_when_the_time_is_up_nothing_more_is_timed(
+    tmp_path: Path, three: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(prediction: EvalPrediction) -> dict[str, float]:
+        if calls:
+            monkeypatch.setattr(Study, "_deadline", lambda self: 0.0)
+        calls.append(1)
+        return {"accuracy": 1.0}
+
+    calls: list[int] = []
+    monkeypatch.setattr(nc_trainer.objectives, "time_interleaved", lambda *args, **kwargs: pytest.fail("timed"))
+    result = tiny_trainer(tmp_path, compute_metrics=slow).quantize(config())
+    assert result.outcome == "met"
+    assert [dict(trial.objectives) for trial in result.trials] == [{}]
 
 
 @pytest.mark.parametrize("name", ["modelsize", "footprint"])
