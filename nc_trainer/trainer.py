@@ -19,6 +19,7 @@ from nc_trainer.ops import current_engine
 from nc_trainer.quantize import is_int8
 from nc_trainer.report.numbers import trial_numbers
 from nc_trainer.result import QuantizationResult
+from nc_trainer.row_order import in_length_batches
 from nc_trainer.trainer_tuner import TrainerTuner
 from nc_trainer.tuning import Trial, choose_metric
 
@@ -107,6 +108,12 @@ class QuantizationMixin(_Base):
             metrics = TrainerEvaluator(self, eval_dataset)().metrics
         metric = choose_metric(metrics, self.args.metric_for_best_model)
         return metric.name, metrics[metric.name]
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Trainer's; with `args.batch_by_length` the rows of a batch have about the same length."""
+        if getattr(self.args, "batch_by_length", False):
+            eval_dataset = in_length_batches(self, eval_dataset, self.args.seed)
+        return super().get_eval_dataloader(eval_dataset)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Trainer's, unless the model is int8.

@@ -12,8 +12,8 @@ class QuantizationTrainingArguments(TrainingArguments):
     """`TrainingArguments` with the options of a quantization script.
 
     What to do: `tune`, `int8`, `benchmark`, `accuracy_only`. How to tune: `tuning_config`, `int8_embeddings`.
-    How to benchmark: `benchmark_warmup`, `benchmark_iters`. `no_cuda` and `overwrite_output_dir`, which
-    transformers 5 dropped, are accepted with every version of transformers.
+    How to benchmark: `benchmark_warmup`, `benchmark_iters`, `batch_by_length`. `no_cuda` and
+    `overwrite_output_dir`, which transformers 5 dropped, are accepted with every version of transformers.
     """
 
     tune: bool = field(
@@ -34,6 +34,10 @@ class QuantizationTrainingArguments(TrainingArguments):
     benchmark_warmup: int = field(default=5, metadata={"help": "Batches run before the clock starts."})
     benchmark_iters: int = field(
         default=100, metadata={"help": "Batches that are timed; 0 is one pass over the evaluation set."}
+    )
+    batch_by_length: bool = field(
+        default=False,
+        metadata={"help": "Evaluate and benchmark on batches of rows of about the same length: less padding."},
     )
     no_cuda: bool = field(default=False, metadata={"help": "Old name of `--use_cpu`."})
     overwrite_output_dir: bool = field(
