@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 import torch
 from torch import nn
@@ -5,7 +7,8 @@ from transformers.pytorch_utils import Conv1D
 
 from nc_trainer import TrainingRefusedError
 from nc_trainer.nn import KINDS, Int8Embedding, Int8Linear
-from nc_trainer.ops import dequantize_rows, quantize_rows
+from nc_trainer.ops import dequantize_rows, quantize_rows, use_engine
+from nc_trainer.ops.engines import native
 
 
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
@@ -95,3 +98,18 @@ def test_torch_export_sees_one_node() -> None:
     with torch.no_grad():
         graph = torch.export.export(module, (torch.randn(3, 8),)).graph
     assert sum("int8_linear" in str(node.target) for node in graph.nodes) == 1
+
+
+def test_weights_at_rest_take_little_more_than_their_codes() -> None:
+    module = Int8Linear.from_float(nn.Linear(768, 768)).eval()
+    assert sum(tensor.nbytes for tensor in module.state_dict().values()) <= 1.1 * module.qweight.numel()
+    with use_engine("native" if native.unavailable_reason() is None else "reference"), torch.no_grad():
+        before = int8_tensors()
+        module(torch.randn(40, 768))
+        assert int8_tensors() == before
+
+
+def int8_tensors() -> set[int]:
+    """Where the data of all int8 tensors lies that Python knows of."""
+    tensors = (found for found in gc.get_objects() if type(found) is torch.Tensor)
+    return {tensor.data_ptr() for tensor in tensors if tensor.dtype == torch.int8}

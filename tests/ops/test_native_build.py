@@ -52,6 +52,12 @@ def test_two_processes_compiling_at_once_both_succeed(cache: Path, sources: Path
     assert [path.suffix for path in cache.iterdir()] == [".so"]
 
 
+def test_compiling_says_so_without_any_set_up_of_logging(cache: Path, sources: Path, compiler: None) -> None:
+    command = [sys.executable, "-c", LOAD, str(sources)]
+    errors = [subprocess.run(command, capture_output=True, text=True, check=True).stderr for _ in range(2)]
+    assert ["Compiling the native int8 engine" in error for error in errors] == [True, False]
+
+
 def test_the_second_use_compiles_nothing(cache: Path, sources: Path, compiler: None) -> None:
     built = native_build.build_library()
     assert native_build.cached_library() == built

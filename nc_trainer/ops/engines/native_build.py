@@ -78,7 +78,8 @@ def build_library() -> Path:
     """
     compiler = require_compiler()
     target = cache_directory() / f"{_source_key()}-{_compiler_key(compiler)}.so"
-    logger.info("compiling the native int8 engine into %s (once, about 20 s)", target)
+    # A warning, so that it is seen without any set-up of logging: half a minute of silence looks like a hang.
+    logger.warning("Compiling the native int8 engine into %s: once, for about half a minute.", target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as directory:
