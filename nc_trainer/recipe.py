@@ -147,14 +147,8 @@ class Recipe:
         Raises:
             CheckpointError: a key is missing or unknown, or the version or a precision is not known here.
         """
-        if data.get("format_version") == 1:
-            data = {**FIRST_VERSION, **data, "format_version": FORMAT_VERSION}
+        data = _upgraded(data)
         _check_keys(data)
-        if data["format_version"] != FORMAT_VERSION:
-            raise CheckpointError(
-                f"Recipe: format_version {data['format_version']!r} is not known, expected {FORMAT_VERSION}. "
-                "The model was probably written by a newer nc_trainer: upgrade it."
-            )
         known = [precision.value for precision in Precision]
         for name, value in data["modules"].items():
             if value not in known:
@@ -179,6 +173,17 @@ KEYS = {
     "shared_inputs": list,
     "activations": Mapping,
 }
+
+
+def _upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What any version wrote that is known, as this one writes it."""
+    version = data.get("format_version", FORMAT_VERSION)
+    if version not in (1, FORMAT_VERSION):
+        raise CheckpointError(
+            f"Recipe: format_version {version!r} is not known, expected {FORMAT_VERSION} or an older one. "
+            "The model was probably written by a newer nc_trainer: upgrade it."
+        )
+    return {**FIRST_VERSION, **data, "format_version": FORMAT_VERSION} if version == 1 else data
 
 
 def _check_keys(data: Mapping[str, Any]) -> None:
