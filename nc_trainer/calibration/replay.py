@@ -15,8 +15,11 @@ Batch = Mapping[str, Tensor]
 def logits(model: nn.Module, batch: Batch) -> list[Tensor]:
     """The logits of one batch in evaluation mode: one tensor, or start and end for question answering."""
     was_training = model.training
-    output = model.eval()(**batch)
-    model.train(was_training)
+    if was_training:  # going through all modules for nothing would take longer than a small model's forward pass
+        model.eval()
+    output = model(**batch)
+    if was_training:
+        model.train()
     found = [value for key, value in output.items() if key.endswith("logits")]
     return [tensor.float() for tensor in found or [next(iter(output.values()))]]
 

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from nc_trainer.calibration.replay import Batch, Replay
 from nc_trainer.quantize import ModuleSwapper
-from nc_trainer.recipe import Recipe
+from nc_trainer.recipe import Precision, Recipe
 
-EVALUATIONS = 2
-"""What a ranking may cost at most, in evaluations of the float model."""
+EVALUATIONS = 1
+"""What a ranking costs, counted in rows of an evaluation. In seconds it is up to twice as much, because small batches
+take longer per row."""
 FEWEST_ROWS = 4
 """Below that a ranking says more about the rows than about the modules."""
 
@@ -35,14 +36,15 @@ def sensitivities(swapper: ModuleSwapper, recipe: Recipe, batches: Sequence[Batc
         swapper.restore()
         replay = Replay(swapper.model, batch, recipe.quantized)
         for name in recipe.quantized:
-            swapper.apply(Recipe(recipe.only([name]).modules))
+            swapper.apply(Recipe({name: recipe.modules[name]}))
             damage[name] += _squared_error(replay.logits(name), replay.expected)
+            swapper.apply(Recipe({name: Precision.FLOAT}))
     swapper.restore()
     return damage
 
 
 def affordable_rows(swapper: ModuleSwapper, recipe: Recipe, batch: Batch, evaluated_rows: int) -> int:
-    """How many rows `sensitivities` may take and cost no more than `EVALUATIONS` evaluations; at least `FEWEST_ROWS`.
+    """How many rows `sensitivities` may take and cost `EVALUATIONS` evaluations; at least `FEWEST_ROWS`.
 
     Args:
         swapper: of the model.

@@ -67,8 +67,8 @@ def test_what_a_ranking_costs() -> None:
     assert replay.passes(names) == 6 * (1 + 0.75 + 0.5 + 0.25)
 
 
-@pytest.mark.parametrize(("evaluated", "rows"), [(24, 4), (170, 20), (1700, 200)], ids=["few", "some", "many"])
-def test_a_ranking_costs_two_evaluations_at_most(evaluated: int, rows: int) -> None:
+@pytest.mark.parametrize(("evaluated", "rows"), [(24, 4), (170, 10), (1700, 100)], ids=["few", "some", "many"])
+def test_a_ranking_costs_as_many_rows_as_one_evaluation(evaluated: int, rows: int) -> None:
     model = tiny_bert(num_hidden_layers=4)  # 15 forward passes, and two to record and check
     assert affordable_rows(ModuleSwapper(model), full_recipe(model), BATCH, evaluated) == rows
 
@@ -94,4 +94,4 @@ def test_a_search_ranks_on_no_more_rows_than_it_may(tmp_path: Path, caplog: pyte
     caplog.set_level("INFO", logger="nc_trainer.search_space")
     trainer = tiny_trainer(tmp_path, sensitive_bert())
     trainer.quantize(TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.05}}}))
-    assert "Ranking 14 modules on 4 rows." in caplog.text  # 2 * 24 rows / 11 forward passes
+    assert "Ranking 14 modules on 4 rows." in caplog.text  # no fewer, though 24 rows / 11 forward passes are 2
