@@ -292,8 +292,11 @@ void store_words(const Outputs& o, const Column& column) {
     __m512i v[16];
     for (int64_t j = 0; j < 16; ++j) v[j] = column(first + (j < n ? j : 0));
     transpose16(v);
-    const __mmask16 mask = first16(n);
-    for (int64_t r = 0; r < o.rows; ++r) _mm512_mask_storeu_epi32(o.out[r] + 4 * first, mask, v[r]);
+    if (n == 16) {
+      for (int64_t r = 0; r < o.rows; ++r) _mm512_storeu_si512(o.out[r] + 4 * first, v[r]);
+    } else {
+      for (int64_t r = 0; r < o.rows; ++r) _mm512_mask_storeu_epi32(o.out[r] + 4 * first, first16(n), v[r]);
+    }
   }
 }
 
@@ -302,7 +305,6 @@ template <class Column>
 void store_halves(const Outputs& o, const Column& column) {
   for (int64_t first = 0; first < o.n; first += 32) {
     const int64_t n = o.n - first < 32 ? o.n - first : 32;
-    const __mmask32 mask = static_cast<__mmask32>(n >= 32 ? ~0u : (1u << n) - 1);
     __m512i v[16];
     for (int64_t j = 0; j < 16; ++j) {
       if (2 * j >= n) {
@@ -314,7 +316,12 @@ void store_halves(const Outputs& o, const Column& column) {
       v[j] = _mm512_or_si512(even, _mm512_slli_epi32(odd, 16));
     }
     transpose16(v);
-    for (int64_t r = 0; r < o.rows; ++r) _mm512_mask_storeu_epi16(o.out[r] + 2 * first, mask, v[r]);
+    if (n == 32) {
+      for (int64_t r = 0; r < o.rows; ++r) _mm512_storeu_si512(o.out[r] + 2 * first, v[r]);
+    } else {
+      const auto mask = static_cast<__mmask32>((1u << n) - 1);
+      for (int64_t r = 0; r < o.rows; ++r) _mm512_mask_storeu_epi16(o.out[r] + 2 * first, mask, v[r]);
+    }
   }
 }
 

@@ -5,7 +5,7 @@
 namespace nc_trainer {
 namespace {
 
-constexpr int64_t kOutputs = 16;
+constexpr int64_t kOutputs = 32;
 constexpr int64_t kTileOutputs = 8;  // 8 outputs x 3 panels: 24 accumulators, 3 codes, 1 weight
 constexpr int64_t kTilePanels = 3;
 static_assert(kTilePanels <= kMaxPanels && kOutputs <= kMaxOutputs);
