@@ -66,9 +66,15 @@ def native_instruction_set() -> str | None:
 
     `NC_TRAINER_ISA` (avx2, avx_vnni, avx512_vnni, amx), read once, is the highest level that may be used. The first
     call may compile the native library.
+
+    Raises:
+        QuantizationError: `NC_TRAINER_ISA` names no level.
     """
     reason = native.unavailable_reason()
-    name = None if reason else torch.ops.nc_trainer_native.attention_isa()
+    try:
+        name = None if reason else torch.ops.nc_trainer_native.attention_isa()
+    except RuntimeError as error:
+        raise QuantizationError(str(error).splitlines()[0]) from error
     reason = reason or "the CPU has neither AVX512_BF16 nor AMX, or NC_TRAINER_ISA excludes them"
     if name:
         logger.info("attention: %s kernels", name)

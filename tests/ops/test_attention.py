@@ -1,5 +1,8 @@
 """The attention operator: every path computes softmax attention; errors are stated from what bf16 rounds."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -227,6 +230,15 @@ def test_grouped_heads_of_the_key_serve_several_of_the_query() -> None:
     query, key, value = random_rows((2, 6, 9, 16), 0), random_rows((2, 2, 9, 16), 1), random_rows((2, 2, 9, 16), 2)
     repeated = (t.repeat_interleave(3, dim=1) for t in (key, value))
     assert torch.equal(attention(query, key, value, None, 0.25), attention(query, *repeated, None, 0.25))
+
+
+@native_only
+@pytest.mark.parametrize(("level", "printed"), [("avx2", "None"), ("turbo", "NC_TRAINER_ISA takes auto, avx2, ")])
+def test_the_environment_variable_is_the_highest_level(level: str, printed: str) -> None:
+    code = "from nc_trainer.ops.attention import native_instruction_set; print(native_instruction_set())"
+    environment = {**os.environ, "NC_TRAINER_ISA": level}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert printed in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("shape", [(0, 2, 3, 8), (2, 2, 0, 8), (2, 2, 3, 0)], ids=str)

@@ -1,4 +1,4 @@
-"""Every instruction set that this CPU can run, or emulate, passes the tests of the native engine."""
+"""Every instruction set that this CPU can run, or emulate, passes the tests of the native engine and of attention."""
 
 import os
 import subprocess
@@ -21,17 +21,26 @@ def cpu_flags() -> set[str]:
     return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_level_returns_the_bits_of_the_definition(level: str) -> None:
+def run_tests(level: str, cpu_flag: str, *arguments: str) -> None:
     missing = native.hardware_reason() or (find_compiler() is None and "there is no C++ compiler here")
-    if missing or LEVELS[level] not in cpu_flags():
-        pytest.skip(missing or f"this CPU has no {LEVELS[level]}")
+    if missing or cpu_flag not in cpu_flags():
+        pytest.skip(missing or f"this CPU has no {cpu_flag}")
     environment = {**os.environ, "NC_TRAINER_ISA": level, "NC_TRAINER_CXXFLAGS": EMULATED}
-    tests = [str(HERE / "test_native_engine.py"), str(HERE / "native_level.py")]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "skipped" not in done.stdout
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_returns_the_bits_of_the_definition(level: str) -> None:
+    run_tests(level, LEVELS[level], str(HERE / "test_native_engine.py"), str(HERE / "native_level.py"))
+
+
+def test_attention_by_amx_is_softmax_attention() -> None:
+    slow = "not 1030 and not environment"  # tiles in software; and a process that forces a level of its own
+    tests = [str(HERE / "test_attention.py"), str(HERE / "attention_level.py")]
+    run_tests("amx", "avx512_bf16", "-k", slow, *tests)
 
 
 def test_an_unknown_level_is_refused_with_the_known_ones() -> None:

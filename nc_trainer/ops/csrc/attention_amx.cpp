@@ -1,6 +1,6 @@
 // AMX: tdpbf16ps adds the products of 16 rows by 16 columns, 16 pairs deep, to 16 x 16 sums in fp32.
 #include "amx.h"
-#include "attention_avx512.h"
+#include "attention_queries.h"
 
 namespace nc_trainer {
 namespace {

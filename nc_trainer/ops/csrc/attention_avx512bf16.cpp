@@ -1,5 +1,5 @@
 // AVX512_BF16: vdpbf16ps adds the products of 16 pairs to 16 sums in fp32.
-#include "attention_avx512.h"
+#include "attention_queries.h"
 
 namespace nc_trainer {
 namespace {
