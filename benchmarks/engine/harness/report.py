@@ -7,7 +7,7 @@ from typing import Any
 
 from nc_trainer.benchmark.statistics import Comparison, compare, median, percentile
 
-BROKEN = 0.5
+BROKEN = 0.8
 """Above this error of the logits (see `harness.runner.relative_error`) a peer does not compute the model."""
 
 
