@@ -14,8 +14,7 @@ from nc_trainer.calibration.batches import evaluation_batches
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import NCTrainerError, TrainingRefusedError
 from nc_trainer.evaluation import TrainerEvaluator, without_progress_bars
-from nc_trainer.hub import recipe_of
-from nc_trainer.ops import current_engine
+from nc_trainer.hub import describe_engine, recipe_of
 from nc_trainer.quantize import is_int8
 from nc_trainer.report.numbers import trial_numbers
 from nc_trainer.result import QuantizationResult
@@ -97,7 +96,7 @@ class QuantizationMixin(_Base):
             evaluation_batches(self, eval_dataset, iterations or None),
             warmup=getattr(self.args, "benchmark_warmup", 5),
             iterations=iterations,
-            engine=current_engine().NAME if is_int8(model) else None,
+            engine=describe_engine(model),
             metric_name=metric_name,
             metric_values={name: value},
         )

@@ -31,7 +31,7 @@ from nc_trainer.glue.data import load_glue_folder
 from nc_trainer.glue.labels import align_labels
 from nc_trainer.glue.metrics import compute_metrics_for
 from nc_trainer.glue.preprocessing import tokenize
-from nc_trainer.ops import current_engine
+from nc_trainer.hub import describe_engine
 from nc_trainer.tuning import choose_metric, compare_classes, predicted_classes
 
 BATCH_SIZES = (1, 16)
@@ -52,7 +52,7 @@ def main() -> None:
     options = parse()
     disable_progress_bar()
     fp32 = make_trainer(options)
-    rows = [evaluated("fp32", fp32, megabytes(Path(options.model))), dynamic(fp32)]
+    rows = [evaluated("fp32", fp32, megabytes(Path(options.model))), bf16(fp32), dynamic(fp32)]
     for name, embeddings in (("nc_trainer", False), ("nc_trainer, int8 embeddings", True)):
         rows.append(ours(name, options, embeddings))
     reports = {size: time_rows(rows, make_trainer(options, size), options.iterations) for size in BATCH_SIZES}
@@ -118,6 +118,15 @@ def dynamic(trainer: QuantizationTrainer) -> Row:
     return row
 
 
+def bf16(trainer: QuantizationTrainer) -> Row:
+    """The float model in bfloat16, as `model.bfloat16()` makes it."""
+    original = trainer.model
+    trainer.model = trainer.model_wrapped = copy.deepcopy(original).bfloat16()
+    row = evaluated("bf16", trainer, None)
+    trainer.model = trainer.model_wrapped = original
+    return row
+
+
 def ours(name: str, options: argparse.Namespace, embeddings: bool) -> Row:
     trainer = make_trainer(options)
     trainer.args.int8_embeddings = embeddings
@@ -133,7 +142,7 @@ def megabytes(directory: Path) -> float:
 def time_rows(rows: Sequence[Row], trainer: QuantizationTrainer, iterations: int) -> Any:
     batches = evaluation_batches(trainer, None, iterations)
     models = {row.name: row.model for row in rows}
-    return benchmark_models(models, batches, warmup=5, iterations=iterations, engine=current_engine().NAME)
+    return benchmark_models(models, batches, warmup=5, iterations=iterations, engine=describe_engine(*models.values()))
 
 
 def summary(row: Row, first: Row) -> dict[str, Any]:

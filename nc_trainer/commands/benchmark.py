@@ -8,7 +8,7 @@ from nc_trainer.benchmark import benchmark_models
 from nc_trainer.calibration.batches import evaluation_batches
 from nc_trainer.commands.setup import Job, make_trainer
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.ops import current_engine
+from nc_trainer.hub import describe_engine
 
 
 def benchmark(job: Job, others: Sequence[Path], warmup: int, iterations: int, output: Path | None) -> int:
@@ -25,7 +25,7 @@ def benchmark(job: Job, others: Sequence[Path], warmup: int, iterations: int, ou
         evaluation_batches(first, None, iterations or None),
         warmup=warmup,
         iterations=iterations,
-        engine=current_engine().NAME,
+        engine=describe_engine(*(trainer.model for trainer in trainers.values())),
         metric_name=next(iter(scores.values()))[0],
         metric_values={name: value for name, (_, value) in scores.items()},
         file_sizes_mb={name: _weights_mb(path) for name, path in zip(names, directories, strict=True)},

@@ -22,7 +22,7 @@ from nc_trainer.calibration.batches import evaluation_batches
 from nc_trainer.demo.generate import Message, generate, write_csv
 from nc_trainer.demo.reload import check_in_new_process
 from nc_trainer.demo.train import Size, build_model, build_tokenizer, encode, train
-from nc_trainer.ops import current_engine
+from nc_trainer.hub import describe_engine
 from nc_trainer.result import QuantizationResult
 from nc_trainer.trainer import QuantizationTrainer
 from nc_trainer.training_args import QuantizationTrainingArguments
@@ -121,7 +121,7 @@ def _benchmark(trainer: QuantizationTrainer, result: QuantizationResult, output:
         evaluation_batches(trainer, None, None),
         warmup=10,
         iterations=100,
-        engine=current_engine().NAME,
+        engine=describe_engine(trainer.model),
         metric_name=result.metric.name,
         metric_values={name: value for name, value in values.items() if value is not None},
         file_sizes_mb={name: (output / name / WEIGHTS).stat().st_size / 1e6 for name in values},

@@ -1,6 +1,7 @@
 """Saving and loading int8 models the Hugging Face way. Importing it registers the format."""
 
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
+from nc_trainer.hub.describe import describe_engine
 from nc_trainer.hub.optimized_model import OptimizedModel
 from nc_trainer.hub.quantizer import NCInt8Quantizer, attach, recipe_of
 from nc_trainer.hub.upstream import save_for_huggingface_upstream
@@ -11,6 +12,7 @@ __all__ = [
     "NCInt8Quantizer",
     "OptimizedModel",
     "attach",
+    "describe_engine",
     "recipe_of",
     "save_for_huggingface_upstream",
 ]

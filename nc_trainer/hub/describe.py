@@ -1,0 +1,17 @@
+"""One line that says how an int8 model computes here, for benchmarks."""
+
+from nc_trainer.hub.quantizer import recipe_of
+from nc_trainer.ops import current_engine
+from nc_trainer.ops.engines import native
+
+
+def describe_engine(*models: object) -> str | None:
+    """Engine, instruction set and the rest of the recipe of the first int8 model; None where there is none."""
+    recipe = next(filter(None, map(recipe_of, models)), None)
+    if recipe is None:
+        return None
+    engine = current_engine().NAME
+    if engine == native.NAME:
+        engine = f"{engine} ({native.isa()})"
+    padding = "skipped" if recipe.padding == "skip" else "computed"
+    return f"{engine}; rest in {recipe.float_dtype}; attention: {recipe.attention}; padding: {padding}"
