@@ -44,7 +44,7 @@ def with_fusions(model: nn.Module, recipe: Recipe, batch: Mapping[str, Tensor]) 
         recipe: names the modules that may be int8.
         batch: model inputs; one row is enough.
     """
-    names = {name for name, value in recipe.modules.items() if value is Precision.INT8_DYNAMIC}
+    names = [name for name, value in recipe.modules.items() if value is Precision.INT8_DYNAMIC]
     watch = _Watch({name: model.get_submodule(name) for name in names})
     was_training = model.training
     with watch.hooked(model), watch, torch.no_grad():
