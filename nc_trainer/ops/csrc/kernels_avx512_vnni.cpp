@@ -8,6 +8,7 @@ namespace {
 constexpr int64_t kOutputs = 32;
 constexpr int64_t kTileOutputs = 8;  // 8 outputs x 3 panels: 24 accumulators, 3 codes, 1 weight
 constexpr int64_t kTilePanels = 3;
+constexpr int64_t kLineWords = 16;
 static_assert(kTilePanels <= kMaxPanels && kOutputs <= kMaxOutputs);
 
 template <int Panels>
@@ -21,8 +22,12 @@ void multiply_tile(const char* panels, int64_t panel_stride, const Weights& weig
   for (int j = 0; j < kTileOutputs; ++j)
 #pragma GCC unroll 3
     for (int p = 0; p < Panels; ++p) sum[j][p] = _mm512_setzero_si512();
-  const int64_t words = (k + kWord - 1) / kWord;
+  const int64_t words = (k + kWord - 1) / kWord, ahead = kOutputs * weights.stride;
   for (int64_t word = 0; word < words; ++word) {
+    // The same outputs of the next block, which lie where the hardware does not look ahead: a cache line each.
+    if (word % kLineWords == 0)
+#pragma GCC unroll 8
+      for (int j = 0; j < kTileOutputs; ++j) _mm_prefetch(row[j] + ahead + kWord * word, _MM_HINT_T1);
     __m512i codes[Panels];
 #pragma GCC unroll 3
     for (int p = 0; p < Panels; ++p) codes[p] = _mm512_load_si512(panels + p * panel_stride + 64 * word);
