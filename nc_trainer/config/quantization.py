@@ -17,7 +17,8 @@ class CalibrationConfig(Section, path="quantization.calibration"):
     sampling_size: int = setting(
         64,
         sizes(),
-        "Rows of the train set used to rank modules by how much int8 hurts them. Of several the largest is used.",
+        "Rows of the train set that rank modules by how much int8 hurts them, at most: fewer where that would cost "
+        "more than one evaluation. Of several the largest is used.",
     )
 
 
