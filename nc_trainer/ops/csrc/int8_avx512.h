@@ -184,6 +184,14 @@ float encode_row(const void* x, Element type, int64_t k, void* codes) {
   return 1.0f;
 }
 
+// Wraps around, as the accumulators do, which gcc's _mm512_reduce_add_epi32 may not.
+int32_t sum_of(__m512i v) {
+  const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+  __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, _MM_SHUFFLE(1, 0, 3, 2)));
+  return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, _MM_SHUFFLE(2, 3, 0, 1))));
+}
+
 // ---- weights ----
 
 // The sum of a row of the weight, which `code + 128` adds 128 times.
@@ -192,7 +200,7 @@ int32_t offset_of(const int8_t* row, int64_t k) {
   __m512i sum = _mm512_setzero_si512();
   for (int64_t i = 0; i < k; i += kStep)
     sum = _mm512_dpbusd_epi32(sum, ones, _mm512_maskz_loadu_epi8(first64(k - i), row + i));
-  return -128 * _mm512_reduce_add_epi32(sum);
+  return -128 * sum_of(sum);
 }
 
 // Rows of the weight where they are if their length is a multiple of `unit`, else copied and padded with zeros.
@@ -228,7 +236,7 @@ void dot_rows(const uint8_t* codes, const Weights& weights, int64_t n, int64_t k
         sum[r] = _mm512_dpbusd_epi32(sum[r], _mm512_load_si512(codes + r * stride + i), w);
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < RowCount; ++r) acc[j * kAccStride + r] = _mm512_reduce_add_epi32(sum[r]);
+    for (int r = 0; r < RowCount; ++r) acc[j * kAccStride + r] = sum_of(sum[r]);
   }
 }
 
