@@ -57,12 +57,16 @@ class FloatParts:
 
 
 def _float_parts(model: nn.Module) -> Iterator[Tensor]:
-    """Every float parameter and buffer that no int8 module holds, each once."""
+    """Every float parameter and buffer that no int8 module holds, each once, and tensors that are plain attributes.
+
+    A plain attribute is what CTRL's positions are on transformers 4.57; left alone it would turn everything to fp32.
+    """
     seen: set[Tensor] = set()
     for module in model.modules():
         if isinstance(module, Int8Module):
             continue
-        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+        attributes = [value for value in vars(module).values() if isinstance(value, Tensor)]
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False), *attributes):
             if tensor.is_floating_point() and tensor not in seen:
                 seen.add(tensor)
                 yield tensor

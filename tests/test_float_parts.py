@@ -38,6 +38,16 @@ def test_restore_gives_every_bit_back() -> None:
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
+def test_a_tensor_that_is_a_plain_attribute_is_cast_too_and_comes_back() -> None:
+    model = tiny_bert()
+    model.bert.positions = torch.randn(4)
+    swapper = ModuleSwapper(model)
+    swapper.apply(full_recipe(model).with_float_dtype("bfloat16"))
+    assert model.bert.positions.dtype == torch.bfloat16
+    swapper.restore()
+    assert model.bert.positions.dtype == torch.float32
+
+
 def test_int8_weights_come_from_the_float_ones_whatever_was_cast_before() -> None:
     model = tiny_bert()
     recipe = full_recipe(model)
