@@ -1,5 +1,5 @@
-// Activations on vectors. V has: type, set(float), add, sub, mul, div, fma(a, b, c) = a * b + c, min, max (both
-// return their second operand if one is NaN), negative_or(condition value...) see below.
+// Activations on vectors. V has: type, set(float), mul, div, fma(a, b, c) = a * b + c, min and max (which return their
+// second operand if one is NaN), and sign_where_beyond(z, limit, inside): the sign of z where |z| >= limit.
 //
 // erf and tanh are rational functions z * P(z^2) / Q(z^2), fitted by weighted least squares (Lawson's algorithm) and
 // evaluated with fused multiply-adds: below 4e-7 from the true value in fp32, and exactly 1 or -1 outside the fit.

@@ -8,13 +8,13 @@
 
 #include "finish_avx2.h"
 #include "kernels.h"
+#include "row_scale.h"
 
 namespace nc_trainer {
 namespace {
 
 constexpr int64_t kWords = 8;  // 32-bit words of one vector
 constexpr int64_t kAccStride = kPanelRows * kMaxPanels;
-constexpr float kTiny = 1e-30f;
 
 // ---- loading eight values ----
 
@@ -115,21 +115,6 @@ int32_t absmax_bits(const typename Source::type* x, int64_t k) {
   return largest(_mm256_max_epi32(low, high));
 }
 
-struct RowScale {
-  float scale, inverse;
-};
-
-// A row that is zero gets scale 0; one that holds NaN or infinity gets scale NaN, whatever its codes are.
-template <class Source>
-RowScale row_scale(const typename Source::type* x, int64_t k) {
-  const int32_t bits = absmax_bits<Source>(x, k);
-  float absmax;
-  std::memcpy(&absmax, &bits, sizeof absmax);
-  if (bits >= 0x7f800000) return {__builtin_nanf(""), 0.0f};
-  if (absmax < kTiny) return {0.0f, 0.0f};
-  return {absmax / 127.0f, 127.0f / absmax};
-}
-
 template <class Codes>
 struct Int8 {
   static constexpr int64_t kStep = kWords * Codes::kWord;  // codes of one vector
@@ -174,7 +159,7 @@ struct Int8 {
     float inverse[kPanelRows];
     for (int64_t r = 0; r < rows; ++r) {
       row[r] = reinterpret_cast<const typename Source::type*>(x.at(first + r));
-      const RowScale found = row_scale<Source>(row[r], k);
+      const RowScale found = scale_of(absmax_bits<Source>(row[r], k));
       scales[r] = found.scale;
       inverse[r] = found.inverse;
     }
@@ -202,7 +187,7 @@ struct Int8 {
   template <class Source>
   static float quantize_row(const void* x, int64_t k, void* codes) {
     const auto* row = static_cast<const typename Source::type*>(x);
-    const RowScale found = row_scale<Source>(row, k);
+    const RowScale found = scale_of(absmax_bits<Source>(row, k));
     write_row(k, codes, [&](int64_t i, int64_t left) { return encode<Source>(row + i, left, found.inverse); });
     return found.scale;
   }

@@ -8,6 +8,7 @@
 
 #include "activation.h"
 #include "kernels.h"
+#include "row_scale.h"
 
 namespace nc_trainer {
 namespace {
@@ -15,7 +16,6 @@ namespace {
 constexpr int64_t kWord = 4;                  // codes of one 32-bit word
 constexpr int64_t kStep = 16 * kWord;         // codes of one row that are encoded at once: one vector
 constexpr int64_t kAccStride = kPanelRows * kMaxPanels;
-constexpr float kTiny = 1e-30f;
 
 int64_t steps(int64_t k) { return (k + kStep - 1) / kStep; }
 int64_t panel_bytes(int64_t k) { return steps(k) * kStep * kPanelRows; }
@@ -54,21 +54,6 @@ int32_t absmax_bits(const typename Source::type* x, int64_t k) {
     for (int part = 0; part < 4; ++part) take(part, Source::load(x + i + 16 * part));
   for (; i < k; i += 16) take(0, Source::load(x + i, first16(k - i)));
   return _mm512_reduce_max_epi32(_mm512_max_epi32(_mm512_max_epi32(most[0], most[1]), _mm512_max_epi32(most[2], most[3])));
-}
-
-struct RowScale {
-  float scale, inverse;
-};
-
-// A row that is zero gets scale 0; one that holds NaN or infinity gets scale NaN, whatever its codes are.
-template <class Source>
-RowScale row_scale(const typename Source::type* x, int64_t k) {
-  const int32_t bits = absmax_bits<Source>(x, k);
-  float absmax;
-  std::memcpy(&absmax, &bits, sizeof absmax);
-  if (bits >= 0x7f800000) return {__builtin_nanf(""), 0.0f};
-  if (absmax < kTiny) return {0.0f, 0.0f};
-  return {absmax / 127.0f, 127.0f / absmax};
 }
 
 __m512i to_int32(__m512 v, __m512 inverse) { return _mm512_cvtps_epi32(_mm512_mul_ps(v, inverse)); }
@@ -144,7 +129,7 @@ void quantize_panel(const Rows& x, int64_t first, int64_t rows, int64_t k, void*
   float inverse[kPanelRows];
   for (int64_t r = 0; r < rows; ++r) {
     row[r] = reinterpret_cast<const T*>(x.at(first + r));
-    const RowScale found = row_scale<Source>(row[r], k);
+    const RowScale found = scale_of(absmax_bits<Source>(row[r], k));
     scales[r] = found.scale;
     inverse[r] = found.inverse;
   }
@@ -171,7 +156,7 @@ void write_row(int64_t k, void* codes, const Encode& encode) {
 template <class Source>
 float quantize_row(const void* x, int64_t k, void* codes) {
   const auto* row = static_cast<const typename Source::type*>(x);
-  const RowScale found = row_scale<Source>(row, k);
+  const RowScale found = scale_of(absmax_bits<Source>(row, k));
   write_row(k, codes, [&](int64_t i, int64_t left) { return encode64<Source>(row + i, left, found.inverse); });
   return found.scale;
 }

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from nc_trainer.ops.engines.reference import EXACT_K, as_rows, finish
-from nc_trainer.ops.quantization import quantize_rows
+from nc_trainer.ops.engines.reference import EXACT_K, linears_from
 
 NAME = "onednn"
 # Packed weights are derived state: made at first use, dropped with the tensor they come from, never saved.
@@ -57,9 +56,7 @@ def int8_linears(
     rows: Tensor | None = None,
 ) -> list[Tensor]:
     """See `nc_trainer.ops.int8_linears`, for fp32 and bf16."""
-    codes, row_scales = quantize_rows(as_rows(x, rows))
-    products = [_scaled_product(codes, qweight, scale) for qweight, scale in zip(qweights, scales, strict=True)]
-    return [finish(y, row_scales, bias, activation, x, rows) for y, bias in zip(products, biases, strict=True)]
+    return linears_from(_scaled_product, x, qweights, scales, biases, activation, rows)
 
 
 def _scaled_product(codes: Tensor, qweight: Tensor, scale: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The engine in plain torch: exact, on every platform, about as fast as an fp32 matrix product."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -37,9 +37,28 @@ def int8_linears(
     rows: Tensor | None = None,
 ) -> list[Tensor]:
     """See `nc_trainer.ops.int8_linears`, for fp32 and bf16."""
+    return linears_from(_scaled_product, x, qweights, scales, biases, activation, rows)
+
+
+def linears_from(
+    product: Callable[[Tensor, Tensor, Tensor], Tensor],
+    x: Tensor,
+    qweights: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    biases: Sequence[Tensor | None],
+    activation: str,
+    rows: Tensor | None,
+) -> list[Tensor]:
+    """`int8_linears` on top of a `product` of codes [M, K], qweight [N, K] and scale [N] in fp32, [M, N]."""
     codes, row_scales = quantize_rows(as_rows(x, rows))
-    products = [accumulate(codes, qweight).float() * scale for qweight, scale in zip(qweights, scales, strict=True)]
-    return [finish(y, row_scales, bias, activation, x, rows) for y, bias in zip(products, biases, strict=True)]
+    return [
+        finish(product(codes, qweight, scale), row_scales, bias, activation, x, rows)
+        for qweight, scale, bias in zip(qweights, scales, biases, strict=True)
+    ]
+
+
+def _scaled_product(codes: Tensor, qweight: Tensor, scale: Tensor) -> Tensor:
+    return accumulate(codes, qweight).float() * scale
 
 
 def as_rows(x: Tensor, rows: Tensor | None) -> Tensor:
