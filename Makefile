@@ -3,20 +3,25 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+TRANSFORMERS4 := .venv-transformers4
+INSTALL := -m pip install --quiet --disable-pip-version-check
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test lint style benchmark-env clean
+.PHONY: help demo test test-transformers4 lint style benchmark-env clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP)  ## train a small classifier, quantize it, compare both (about 4 minutes, no download)
 	$(BIN)/nc-trainer demo
 
-test: $(STAMP)  ## run the tests
+test: $(STAMP)  ## run the tests, on transformers 5
 	$(BIN)/python -m pytest
+
+test-transformers4: $(TRANSFORMERS4)/installed  ## run the tests on transformers 4.57, in .venv-transformers4
+	$(TRANSFORMERS4)/bin/python -m pytest
 
 lint: $(STAMP)  ## check style and types
 	$(BIN)/ruff check .
@@ -30,22 +35,35 @@ style: $(STAMP)  ## repair what the linter can repair
 benchmark-env: .venv-peers/installed  ## make .venv-peers, which benchmarks/engine/compare_peers.py runs in
 
 clean:  ## remove .venv, caches and the demo's output
-	rm -rf .venv .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo_output *.egg-info
+	rm -rf .venv .venv-peers $(TRANSFORMERS4)
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo_output *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Makes the virtual environment $(1), unless it is there.
+define make_venv
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+  || { echo "nc_trainer needs Python 3.10 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.11" >&2; exit 1; }
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(1)
+@echo "Installing nc_trainer and what it needs into $(1); this can take some minutes"
+endef
 
 # The stamp is touched last, so an install that failed is tried again.
 $(STAMP): setup.cfg constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
-	  || { echo "nc_trainer needs Python 3.10 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.11" >&2; exit 1; }
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	@echo "Installing nc_trainer and what it needs into .venv; this can take some minutes"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	$(call make_venv,.venv)
+	$(BIN)/python $(INSTALL) -c constraints.txt -e '.[test,lint]'
+	touch $@
+
+# The pins of constraints-transformers4.txt take the place of those of constraints.txt.
+$(TRANSFORMERS4)/installed: setup.cfg constraints.txt constraints-transformers4.txt
+	$(call make_venv,$(TRANSFORMERS4))
+	awk -F == 'NR == FNR {own[$$1]; print; next} !($$1 in own)' constraints-transformers4.txt constraints.txt \
+	  > $(TRANSFORMERS4)/constraints.txt
+	$(TRANSFORMERS4)/bin/python $(INSTALL) -c $(TRANSFORMERS4)/constraints.txt -e '.[test]'
 	touch $@
 
 # torch first and from the constraints, so that nothing can bring another one.
 .venv-peers/installed: setup.cfg constraints.txt benchmarks/engine/requirements.txt
-	@.venv-peers/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  -e . -r benchmarks/engine/requirements.txt
+	$(call make_venv,.venv-peers)
+	.venv-peers/bin/python $(INSTALL) -c constraints.txt torch
+	.venv-peers/bin/python $(INSTALL) -c constraints.txt -e . -r benchmarks/engine/requirements.txt
 	touch $@
