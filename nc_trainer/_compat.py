@@ -1,6 +1,7 @@
 """Everything that differs between transformers 4.57 and 5, in one place."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ def tied_keys(model: PreTrainedModel) -> set[str]:
         return set(listed)
     patterns = getattr(model, "_tied_weights_keys", None) or ()
     return {key for key in model.state_dict() if any(re.search(pattern, key) for pattern in patterns)}
+
+
+def untie(model: PreTrainedModel, is_untied: Callable[[str], bool]) -> None:
+    """Forget that these keys of the state dict share another key's tensor.
+
+    5 keeps a list that loading goes through; on 4.57 there is nothing to forget.
+    """
+    tied = getattr(model, "all_tied_weights_keys", None)
+    if tied is not None:
+        setattr(model, "all_tied_weights_keys", {key: source for key, source in tied.items() if not is_untied(key)})
 
 
 def local_checkpoint_files(config: PretrainedConfig | None) -> list[str] | None:

@@ -40,7 +40,8 @@ def with_padding_skipped(swapper: ModuleSwapper, recipe: Recipe, example: Mappin
 def padded_batch(example: Mapping[str, Tensor], model: torch.nn.Module) -> dict[str, Tensor] | None:
     """As many rows as tokens, of several lengths, cut from one row: its beginning, and the end that some models want.
 
-    The batch is square, so that a model that computes in another order than [batch, tokens] is found out.
+    The batch is square, so that a model that computes in another order than [batch, tokens] is found out. A decoder
+    with inputs of its own is given as many of them as the encoder: nothing else tells its rows from the encoder's.
     """
     ids, mask = example.get("input_ids"), example.get("attention_mask")
     if ids is None or mask is None or mask.dim() != 2:
@@ -48,7 +49,7 @@ def padded_batch(example: Mapping[str, Tensor], model: torch.nn.Module) -> dict[
     length = min(int(mask[0].sum()), TOKENS)
     if length < 4 or not bool(mask[0, :length].all()):
         return None
-    starts = {key: value[:1, :length] for key, value in example.items()}
+    starts = {key: _long_enough(value[:1], length) for key, value in example.items()}
     batch = {key: start.expand(length, *start.shape[1:]).clone() for key, start in starts.items()}
     pad = getattr(getattr(model, "config", None), "pad_token_id", None) or 0
     last = ids[0, int(mask[0].sum()) - 1]
@@ -58,6 +59,12 @@ def padded_batch(example: Mapping[str, Tensor], model: torch.nn.Module) -> dict[
         batch["input_ids"][row, kept:] = pad
         batch["attention_mask"][row, kept:] = 0
     return batch
+
+
+def _long_enough(row: Tensor, length: int) -> Tensor:
+    """The first `length` tokens of a row [1, tokens, ...], which is repeated if it has fewer."""
+    repeats = -(-length // max(row.shape[1], 1))
+    return row.repeat(1, repeats, *[1] * (row.dim() - 2))[:, :length]
 
 
 def _logits(swapper: ModuleSwapper, recipe: Recipe, batch: Mapping[str, Tensor]) -> list[Tensor]:

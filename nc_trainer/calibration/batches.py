@@ -75,9 +75,16 @@ def _sample(dataset: Any, rows: int, seed: int) -> Any:
 
 
 def _model_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
-    """What the model's forward takes, without the labels: no loss is to be computed."""
+    """What the model's forward takes, without the labels: no loss is to be computed.
+
+    A decoder that reads labels, shifted by one, as its inputs is given them in that form.
+    """
     labels = {"labels", "label", "label_ids", *trainer.label_names}
-    return {key: value for key, value in _accepted(trainer, batch).items() if key not in labels}
+    inputs = {key: value for key, value in _accepted(trainer, batch).items() if key not in labels}
+    shift = getattr(trainer.model, "prepare_decoder_input_ids_from_labels", None)
+    if shift is not None and "labels" in batch and "decoder_input_ids" not in inputs:
+        inputs["decoder_input_ids"] = shift(labels=batch["labels"])
+    return inputs
 
 
 def _labelled_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.quantizers import HfQuantizer, register_quantizer
 
-from nc_trainer._compat import local_checkpoint_files, tied_keys
+from nc_trainer._compat import local_checkpoint_files, tied_keys, untie
 from nc_trainer.errors import CheckpointError
 from nc_trainer.hub.checkpoint import (
     check_loaded,
@@ -18,6 +18,7 @@ from nc_trainer.hub.checkpoint import (
     read_headers,
 )
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
+from nc_trainer.nn import Int8Module
 from nc_trainer.quantize import finish_loaded, swap_in_empty_modules
 from nc_trainer.recipe import Recipe
 
@@ -60,6 +61,7 @@ class NCInt8Quantizer(HfQuantizer):
     ) -> PreTrainedModel:
         recipe, prefix = _recipe_for(model, self.quantization_config.recipe)
         swap_in_empty_modules(model, recipe)
+        untie(model, lambda key: isinstance(model.get_submodule(key.rpartition(".")[0]), Int8Module))
         files = checkpoint_files or local_checkpoint_files(kwargs.get("config"))
         if files:
             self._check_files(model, files, prefix)

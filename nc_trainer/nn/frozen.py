@@ -9,6 +9,12 @@ from nc_trainer.errors import TrainingRefusedError
 class Int8Module(nn.Module):
     """A module whose weights are int8 buffers. It computes, but it does not train."""
 
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        """There are no parameters: a float weight that transformers ties to an output layer is not taken over.
+
+        An output layer that shares the embedding's table has codes of its own once it is int8.
+        """
+
     def refuse_training(self) -> None:
         """Call first in `forward`.
 

@@ -48,7 +48,7 @@ def compare_classes(baseline: NDArray | None, trial: NDArray | None, labels: Any
         baseline: predicted classes [rows, ...] of the float model, see `trial.predicted_classes`.
         trial: the same of the trial.
         labels: integers [rows], or anything else if unknown. A negative label is no label: its row is in neither
-            `better` nor `worse`.
+            `better` nor `worse`. With a label for each class, [rows, tokens], what has a negative one does not count.
 
     Returns:
         None if either has no classes or their shapes differ.
@@ -56,7 +56,8 @@ def compare_classes(baseline: NDArray | None, trial: NDArray | None, labels: Any
     if baseline is None or trial is None or baseline.shape != trial.shape or baseline.ndim == 0:
         return None
     rows = len(baseline)
-    changed = int((baseline != trial).reshape(rows, -1).any(axis=1).sum()) if rows else 0
+    differs = (baseline != trial) & _counted(labels, baseline)
+    changed = int(differs.reshape(rows, -1).any(axis=1).sum()) if rows else 0
     if not _one_label_per_row(labels, baseline):
         return Flips(rows, changed)
     before, after = baseline == labels, trial == labels
@@ -84,6 +85,13 @@ def logits_error(baseline_predictions: Any, trial_predictions: Any) -> LogitsErr
         return None
     error, variance = float(np.square(after - before).mean()), float(before.var())
     return LogitsError(error, error / variance if variance > 0 else None)
+
+
+def _counted(labels: Any, classes: NDArray) -> NDArray[np.bool_]:
+    """Where a class is asked for: at every token but those labelled -100, such as padding."""
+    if classes.ndim == 1 or not isinstance(labels, np.ndarray) or labels.shape != classes.shape:
+        return np.ones(classes.shape, dtype=bool)
+    return labels >= 0
 
 
 def _one_label_per_row(labels: Any, classes: NDArray) -> bool:
