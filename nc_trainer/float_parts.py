@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from nc_trainer.nn import Int8Embedding, Int8Module
+from nc_trainer.nn import Int8Embedding, Int8Module, Int8Projection
 from nc_trainer.ops.hardware import has_bf16
 
 
@@ -17,10 +17,10 @@ def float_dtype(wanted: str) -> str:
 
 
 def cast_float_parts(model: nn.Module, dtype: torch.dtype) -> None:
-    """Cast every float parameter and buffer outside of int8 modules, and what int8 embeddings return."""
+    """Cast every float parameter and buffer outside of int8 modules, and what int8 modules say their dtype is."""
     for tensor in _float_parts(model):
         tensor.data = tensor.data.to(dtype)
-    _set_embeddings(model, dtype)
+    _set_float_dtype(model, dtype)
 
 
 class FloatParts:
@@ -39,13 +39,13 @@ class FloatParts:
         for tensor in _float_parts(self.model):
             self._originals.setdefault(tensor, tensor.data)
             tensor.data = self._cast(tensor, dtype)
-        _set_embeddings(self.model, dtype)
+        _set_float_dtype(self.model, dtype)
 
     def restore(self) -> None:
         """Everything that was ever cast, as it was, also what is no longer in the model."""
         for tensor, original in self._originals.items():
             tensor.data = original
-        _set_embeddings(self.model, torch.float32)
+        _set_float_dtype(self.model, torch.float32)
 
     def _cast(self, tensor: Tensor, dtype: torch.dtype) -> Tensor:
         original = self._originals[tensor]
@@ -72,7 +72,7 @@ def _float_parts(model: nn.Module) -> Iterator[Tensor]:
                 yield tensor
 
 
-def _set_embeddings(model: nn.Module, dtype: torch.dtype) -> None:
+def _set_float_dtype(model: nn.Module, dtype: torch.dtype) -> None:
     for module in model.modules():
-        if isinstance(module, Int8Embedding):
+        if isinstance(module, Int8Embedding | Int8Projection):
             module.float_dtype = dtype

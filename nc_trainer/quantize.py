@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nc_trainer.errors import QuantizationError
 from nc_trainer.float_parts import FloatParts, cast_float_parts
 from nc_trainer.fusion import fuse
-from nc_trainer.module_tree import names_of, place, submodule
+from nc_trainer.module_tree import named_modules, names_of, place, submodule
 from nc_trainer.nn import KINDS, Int8Module, restore_attention, skip_padding, use_native_attention
 from nc_trainer.recipe import Precision, Recipe
 
@@ -24,7 +24,7 @@ def quantizable_modules(model: nn.Module, *, embeddings: bool = False) -> dict[s
         embeddings: whether `nn.Embedding` tables count.
     """
     found = {}
-    for name, module in model.named_modules():
+    for name, module in named_modules(model):
         kind = KINDS.get(type(module))
         if kind is None or (kind.precision is Precision.INT8_WEIGHT_ONLY and not embeddings):
             continue
@@ -46,7 +46,7 @@ def full_recipe(model: nn.Module, *, embeddings: bool = False) -> Recipe:
             f"{type(model).__name__} has no module that can become int8; modules of exactly these types can: {kinds}."
         )
     for name in modules:
-        if not bool(_weight(model.get_submodule(name)).isfinite().all()):
+        if not bool(_weight(submodule(model, name)).isfinite().all()):
             raise QuantizationError(f"The weight of `{name}` holds NaN or infinity: the model is damaged.")
     return Recipe(modules)
 

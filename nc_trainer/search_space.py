@@ -12,6 +12,7 @@ from nc_trainer.calibration.batches import calibration_batches, labelled_batches
 from nc_trainer.calibration.damage import LogitsDamage
 from nc_trainer.calibration.hessian import hessian_sensitivities
 from nc_trainer.calibration.sensitivity import affordable_rows, sensitivities
+from nc_trainer.module_tree import submodule
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 from nc_trainer.tuning import Criterion, SearchSpace, Trial
@@ -84,7 +85,7 @@ class Calibration:
             ),
             margin=margin(criterion, baseline.value if baseline.value is not None else 0.0),
             weights=swapper.weights(recipe),
-            kinds={name: type(swapper.model.get_submodule(name)).__name__ for name in recipe.modules},
+            kinds={name: type(submodule(swapper.model, name)).__name__ for name in recipe.modules},
             seed=self.seed,
         )
 

@@ -17,6 +17,7 @@ from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.float_parts import float_dtype
 from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
+from nc_trainer.module_tree import named_modules
 from nc_trainer.objectives import make_goal
 from nc_trainer.padding import with_padding_skipped
 from nc_trainer.quantize import ModuleSwapper, full_recipe
@@ -96,7 +97,7 @@ class Tuner(ABC):
 
     def _constrained(self, recipe: Recipe) -> Recipe:
         """What the configuration fixes is fixed in the recipe, and the strategy is shown the rest."""
-        kinds = {name: type(module).__name__ for name, module in self.model.named_modules()}
+        kinds = {name: type(module).__name__ for name, module in named_modules(self.model)}
         constraints = constrain(self.config.quantization, recipe, kinds)
         if constraints.free != tuple(recipe.modules):
             self.strategy = Constrained(self.strategy, constraints.free)

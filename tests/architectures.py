@@ -33,9 +33,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
-def small(name: str) -> PreTrainedModel:
+def small(name: str, **changes: Any) -> PreTrainedModel:
     set_seed(0)
-    config = AutoConfig.for_model(name, **(SMALL | CONFIGS[name]))
+    config = AutoConfig.for_model(name, **(SMALL | CONFIGS[name] | changes))
     model = AutoModelForSequenceClassification.from_config(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():  # biases start at zero, and what becomes zero would not be noticed

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nc_trainer.calibration.replay import Batch, logits
+from nc_trainer.module_tree import hookable
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 
@@ -61,12 +62,13 @@ def _recorded(model: nn.Module, names: Iterable[str], found: Outputs) -> Iterato
 
         return record
 
-    hooks = [model.get_submodule(name).register_forward_hook(recorder(name)) for name in names]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hookable(model, names) as modules:
+        hooks = [module.register_forward_hook(recorder(name)) for name, module in modules.items()]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
 
 def _mean_error(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,8 @@ from transformers.pytorch_utils import Conv1D
 
 from nc_trainer.calibration.replay import Batch
 from nc_trainer.errors import QuantizationError
-from nc_trainer.nn import KINDS
+from nc_trainer.module_tree import submodule
+from nc_trainer.nn import KINDS, Projection
 from nc_trainer.ops import dequantize_rows
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
@@ -54,7 +56,7 @@ def hessian_sensitivities(
     model, names = swapper.model, recipe.quantized
     traces = hessian_traces(model, batches, names, samples, seed, loss)
     weights = {name: _weight(model, name) for name in names}
-    errors = {name: _squared_weight_error(model.get_submodule(name), weight) for name, weight in weights.items()}
+    errors = {name: _squared_weight_error(submodule(model, name)) for name in names}
     return {name: traces[name] / weights[name].numel() * errors[name] for name in names}
 
 
@@ -129,14 +131,20 @@ def _differentiable(model: nn.Module, weights: Sequence[Tensor]) -> Iterator[Non
 
 
 def _weight(model: nn.Module, name: str) -> Tensor:
-    weight = model.get_submodule(name).weight
+    weight = submodule(model, name).weight
     if not isinstance(weight, Tensor):
         raise QuantizationError(f"`{name}` has no weight.")
     return weight
 
 
-def _squared_weight_error(module: nn.Module, weight: Tensor) -> float:
+def _squared_weight_error(module: nn.Module) -> float:
     buffers = dict(KINDS[type(module)].from_float(module).named_buffers())
-    rows = weight.detach().t() if isinstance(module, Conv1D) else weight.detach()
-    error = dequantize_rows(buffers["qweight"], buffers["scale"]) - rows.float()
+    error = dequantize_rows(buffers["qweight"], buffers["scale"]) - _matrix(module).detach().float()
     return float(error.double().square().sum())
+
+
+def _matrix(module: nn.Module) -> Any:
+    """The weight as [out, in]."""
+    if isinstance(module, Projection):
+        return module.matrix()
+    return module.weight.t() if isinstance(module, Conv1D) else module.weight

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nc_trainer.module_tree import hookable
+
 Batch = Mapping[str, Tensor]
 
 
@@ -94,13 +96,14 @@ class Replay:
 
     @contextmanager
     def _recording(self, names: Iterable[str]) -> Iterator[None]:
-        hooks = [block.module.register_forward_hook(self._ends(block)) for block in self._blocks]
-        hooks += [self.model.get_submodule(name).register_forward_pre_hook(self._begins(name)) for name in names]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with hookable(self.model, names) as modules:
+            hooks = [block.module.register_forward_hook(self._ends(block)) for block in self._blocks]
+            hooks += [module.register_forward_pre_hook(self._begins(name)) for name, module in modules.items()]
+            try:
+                yield
+            finally:
+                for hook in hooks:
+                    hook.remove()
 
     def _ends(self, block: _Block) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:

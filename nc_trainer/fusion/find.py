@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import activations
 
+from nc_trainer.module_tree import hookable
 from nc_trainer.recipe import FusedActivation, Precision, Recipe
 
 
@@ -45,10 +46,11 @@ def with_fusions(model: nn.Module, recipe: Recipe, batch: Mapping[str, Tensor]) 
         batch: model inputs; one row is enough.
     """
     names = [name for name, value in recipe.modules.items() if value is Precision.INT8_DYNAMIC]
-    watch = _Watch({name: model.get_submodule(name) for name in names})
     was_training = model.training
-    with watch.hooked(model), watch, torch.no_grad():
-        model.eval()(**batch)
+    with hookable(model, names) as linears:
+        watch = _Watch(linears)
+        with watch.hooked(model), watch, torch.no_grad():
+            model.eval()(**batch)
     model.train(was_training)
     return replace(recipe, shared_inputs=watch.shared_inputs(list(recipe.modules)), activations=watch.activations())
 

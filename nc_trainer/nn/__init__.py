@@ -10,11 +10,13 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from nc_trainer.nn.attention import restore_attention, use_native_attention
+from nc_trainer.nn.bare_parameters import projections_of
 from nc_trainer.nn.conv1d import conv1d_empty_like, conv1d_from_float
 from nc_trainer.nn.embedding import Int8Embedding
 from nc_trainer.nn.frozen import Int8Module
 from nc_trainer.nn.linear import Int8Linear
 from nc_trainer.nn.padding import skip_padding
+from nc_trainer.nn.projection import Int8Projection, Projection
 from nc_trainer.nn.shared_input import SharedInput
 from nc_trainer.recipe import Precision
 
@@ -31,6 +33,7 @@ class Kind:
 KINDS: dict[type[nn.Module], Kind] = {
     nn.Linear: Kind(Precision.INT8_DYNAMIC, Int8Linear.from_float, Int8Linear.empty_like),
     Conv1D: Kind(Precision.INT8_DYNAMIC, conv1d_from_float, conv1d_empty_like),
+    Projection: Kind(Precision.INT8_DYNAMIC, Int8Projection.from_float, Int8Projection.empty_like),
     nn.Embedding: Kind(Precision.INT8_WEIGHT_ONLY, Int8Embedding.from_float, Int8Embedding.empty_like),
 }
 
@@ -39,8 +42,11 @@ __all__ = [
     "Int8Embedding",
     "Int8Linear",
     "Int8Module",
+    "Int8Projection",
     "Kind",
+    "Projection",
     "SharedInput",
+    "projections_of",
     "restore_attention",
     "skip_padding",
     "use_native_attention",
