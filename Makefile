@@ -7,7 +7,7 @@ TRANSFORMERS4 := .venv-transformers4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-transformers4 lint style benchmark-env clean
+.PHONY: help demo test test-transformers4 lint style docs benchmark-env clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -32,11 +32,16 @@ style: $(STAMP)  ## repair what the linter can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(STAMP)  ## write the tables of docs/reference/, and the documentation as a site to site/
+	$(BIN)/python docs/generate_reference.py
+	$(BIN)/properdocs build --strict --quiet
+	@echo "Open site/index.html"
+
 benchmark-env: .venv-peers/installed  ## make .venv-peers, which benchmarks/engine/compare_peers.py runs in
 
 clean:  ## remove .venv, caches and the demo's output
 	rm -rf .venv .venv-peers $(TRANSFORMERS4)
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo_output *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist site demo_output *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Makes the virtual environment $(1), unless it is there.
@@ -50,7 +55,7 @@ endef
 # The stamp is touched last, so an install that failed is tried again.
 $(STAMP): setup.cfg constraints.txt
 	$(call make_venv,.venv)
-	$(BIN)/python $(INSTALL) -c constraints.txt -e '.[test,lint]'
+	$(BIN)/python $(INSTALL) -c constraints.txt -e '.[test,lint,docs]'
 	touch $@
 
 # The pins of constraints-transformers4.txt take the place of those of constraints.txt.

@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done. 1: done, but the criterion was not met. 2: a mistake in the options or the data, said in one line.
     """
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO if options.verbose else logging.WARNING)
     disable_progress_bar()  # of loading and saving
     try:
@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of every subcommand."""
     parser = argparse.ArgumentParser(prog="nc-trainer", description="int8 text classifiers that keep their accuracy.")
     parser.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -41,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="csv or json file: text column(s) and `label`")
-    parser.add_argument("--batch_size", type=_positive, default=16)
+    parser.add_argument("--data", type=Path, required=True, help="a csv or json file: text column(s) and `label`")
+    parser.add_argument("--batch_size", type=_positive, default=16, help="rows per batch")
     parser.add_argument("--max_seq_length", type=_positive, default=128, help="in tokens; longer texts are cut")
     parser.add_argument("--metric", help="which metric is judged or shown")
 
@@ -50,7 +51,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _add_quantize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="directory of the fine-tuned float model")
     parser.add_argument("--output_dir", type=Path, required=True, help="where the int8 model goes")
-    parser.add_argument("--calibration_data", type=Path, help="csv or json file whose rows rank the modules")
+    parser.add_argument("--calibration_data", type=Path, help="a csv or json file whose rows rank the modules")
     parser.add_argument("--tuning_config", type=Path, help="YAML file, see docs/yaml.md")
     parser.add_argument("--int8_embeddings", action="store_true", help="also store embedding tables in int8")
     _add_data(parser)
@@ -68,7 +69,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output_dir", type=Path, default=Path("demo_output"))
+    parser.add_argument("--output_dir", type=Path, default=Path("demo_output"), help="where everything goes")
     parser.set_defaults(run=lambda options: run_demo(options.output_dir))
 
 

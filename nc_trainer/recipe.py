@@ -17,24 +17,30 @@ CHOICES = {
 
 
 class Precision(str, Enum):
-    """How one module computes."""
+    """How one module computes.
+
+    Attributes:
+        INT8_DYNAMIC: int8 weights per channel, activations quantized to int8 per token as they come; both symmetric.
+        INT8_WEIGHT_ONLY: int8 rows, each with its scale; the result is computed in float. For embeddings.
+        FLOAT: a fallback: the module stays as it was, in the recipe's float dtype.
+    """
 
     INT8_DYNAMIC = "int8_dynamic"
-    """int8 weights per channel, activations quantized to int8 per token as they come; both symmetric."""
     INT8_WEIGHT_ONLY = "int8_weight_only"
-    """int8 rows, each with its scale; the result is computed in float. For embeddings."""
     FLOAT = "float"
-    """A fallback: the module stays as it was, in the recipe's float dtype."""
 
 
 @dataclass(frozen=True)
 class FusedActivation:
-    """An activation that the linear layer before it can apply itself."""
+    """An activation that the linear layer before it can apply itself.
+
+    Attributes:
+        module: name of the module that does nothing then.
+        function: one of `nc_trainer.ops.ACTIVATIONS`.
+    """
 
     module: str
-    """Name of the module that does nothing then."""
     function: str
-    """One of `nc_trainer.ops.ACTIVATIONS`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Recipe:
 
     Attributes:
         modules: precision by name.
-        float_dtype: of everything that is not int8: `float32` or `bfloat16`.
+        float_dtype: dtype of everything that is not int8, `float32` or `bfloat16`.
         shared_inputs: linear modules that are given the same tensor one after the other; those of a group that are
             int8 are computed in one call.
         activations: by the name of a linear module, the activation that follows it and is applied by it while it

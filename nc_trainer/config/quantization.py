@@ -49,9 +49,7 @@ class QuantizationConfig(Section, path="quantization"):
     recipes: RecipesConfig = field(
         default_factory=RecipesConfig, metadata={"help": "Which ends of the model may be int8."}
     )
-    model_wise: FrozenMapping | None = setting(
-        None, module_rule(), "What every module that can be int8 may be, see [below](#which-modules-may-be-what)."
-    )
+    model_wise: FrozenMapping | None = setting(None, module_rule(), "What every module that can be int8 may be.")
     optype_wise: FrozenMapping | None = setting(
         None, module_rules("types of modules"), "What modules of a type may be, e.g. of `Linear`."
     )

@@ -35,7 +35,7 @@ class Section:
 
 
 def setting(default: object, rule: Rule, help: str) -> Any:
-    """A dataclass field that holds one value; `help` is its line in docs/yaml.md."""
+    """A dataclass field that holds one value; `help` is its line in docs/reference/settings.md."""
     return field(default=default, metadata={"rule": rule, "help": help})
 
 

@@ -182,8 +182,7 @@ class TuningSection(Section, path="tuning"):
     objective: str | None = setting(
         None,
         optional(one_of(*OBJECTIVES)),
-        f"Which accepted recipe is best, see [below](#which-accepted-recipe-is-chosen). {DEFAULT_OBJECTIVE} when "
-        "neither this nor `multi_objectives` is given.",
+        f"Which accepted recipe is best; {DEFAULT_OBJECTIVE} when neither this nor `multi_objectives` is given.",
     )
     multi_objectives: MultiObjectives = field(
         default_factory=MultiObjectives, metadata={"help": "Several objectives instead of one."}

@@ -19,9 +19,14 @@ Outcome = Literal["met", "best_effort", "baseline"]
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a search ended with. `chosen` is the baseline when no trial could be evaluated.
+    """What a search ended with.
 
-    `warnings` say what should be known before the outcome is believed, see `tuning.verdict`.
+    Attributes:
+        outcome: `met`; `best_effort`: no trial met the criterion; `baseline`: no trial could be evaluated.
+        reason: one sentence that says why.
+        chosen: the trial that the model is; trial 0 when the outcome is `baseline`.
+        trials: all trials in the order they were judged, without the baseline.
+        warnings: what should be known before the outcome is believed, see `tuning.verdict`.
     """
 
     outcome: Outcome

@@ -34,14 +34,28 @@ class Evaluation:
 class Trial:
     """One judged recipe. Immutable; number 0 is the float baseline.
 
-    `flips` counts the rows whose predicted class differs from the baseline's, of `rows`; `better`, `worse` and
-    `p_value` are those of `tuning.flips.Flips`; all are None where the task has no classes. `logits_error` is the
-    mean squared difference of the logits over the variance of the baseline's. A trial that raised, or whose metric
-    is NaN, has `error` set and no value. `objectives` holds what was measured to order accepted trials, see
-    `tuning.objective`.
+    Its `state` is `complete`; `failed`, if it raised or its metric is NaN; or `pruned`, if it was stopped because it
+    could not be accepted any more. Only a complete trial has a value. What is compared row by row is None where the
+    task has no classes, or no label for each row.
 
-    A trial that was stopped because it could not be accepted any more is `pruned`: it has no value, `low` and `high`
-    are what the metric could have become, `share` of the evaluation rows were seen, and flips are counted on these.
+    Attributes:
+        number: 1, 2, 3 in the order of judging; 0 is the baseline.
+        recipe: what was judged.
+        value: the metric that is judged, None if the trial was not evaluated to its end.
+        accepted: whether the criterion is met.
+        seconds: duration of the evaluation.
+        metrics: all that was computed, by name without prefix.
+        flips: how many rows have another predicted class than the baseline's.
+        rows: how many rows that was counted on.
+        better: rows that were wrong and became right.
+        worse: rows that were right and became wrong.
+        p_value: McNemar's, exact and two-sided, of `better` against `worse`, see `tuning.flips`.
+        logits_error: mean squared difference of the logits over the variance of the baseline's.
+        objectives: what was measured to order accepted trials, see `tuning.objective`.
+        error: what was raised, if the trial failed.
+        low: least value that a pruned trial could have ended with.
+        high: greatest value that a pruned trial could have ended with.
+        share: which part of the evaluation rows was seen; flips of a pruned trial are counted on these.
     """
 
     number: int
