@@ -47,12 +47,9 @@ def settings_page() -> str:
 def options_page() -> str:
     """What `QuantizationTrainingArguments` adds."""
     kind = QuantizationTrainingArguments
-    own = inspect.get_annotations(kind)
-    rows = [
-        (f"`--{item.name}`", _type(item.type), _default_or_nothing(item), item.metadata["help"])
-        for item in fields(kind)
-        if item.name in own
-    ]
+    held = {item.name: item for item in fields(kind)}
+    own = [held[name] for name in inspect.get_annotations(kind)]
+    rows = [(f"`--{item.name}`", _type(item.type), _default_or_nothing(item), item.metadata["help"]) for item in own]
     return _page(
         "All options",
         f"What `{kind.__name__}` has beside everything in `TrainingArguments`; `HfArgumentParser` makes the "
