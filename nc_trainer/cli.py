@@ -1,4 +1,4 @@
-"""`nc-trainer quantize | benchmark | demo`: try it without writing a script."""
+"""`nc-trainer quantize | benchmark | report | demo`: try it without writing a script."""
 
 import argparse
 import logging
@@ -10,6 +10,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from nc_trainer.commands.benchmark import benchmark
 from nc_trainer.commands.quantize import quantize
+from nc_trainer.commands.report import report
 from nc_trainer.commands.setup import Job
 from nc_trainer.demo import run as run_demo
 from nc_trainer.errors import NCTrainerError
@@ -37,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_quantize(commands.add_parser("quantize", help="turn a fine-tuned classifier int8"))
     _add_benchmark(commands.add_parser("benchmark", help="time models side by side"))
+    _add_report(commands.add_parser("report", help="make the page of a quantized model again"))
     _add_demo(commands.add_parser("demo", help="train, quantize and time a small classifier, offline"))
     return parser
 
@@ -66,6 +68,13 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iterations", type=int, default=100, help="timed rounds; 0 is all batches once")
     _add_data(parser)
     parser.set_defaults(run=_benchmark)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, help="directory that holds nc_trainer_report.json")
+    parser.add_argument("--benchmark", type=Path, help="what `nc-trainer benchmark --output` wrote: latencies to show")
+    parser.add_argument("--no_texts", action="store_true", help="leave the texts of the evaluation data out, for good")
+    parser.set_defaults(run=lambda options: report(options.model, options.benchmark, options.no_texts))
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

@@ -1,25 +1,20 @@
 """The objectives that a configuration can name, measured on a model whose recipe is swapped in place."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
-import torch
 from torch import Tensor, nn
 
-from nc_trainer.benchmark.benchmark import evaluation_mode
 from nc_trainer.benchmark.statistics import compare
-from nc_trainer.benchmark.timing import time_interleaved
 from nc_trainer.config import TuningSection
 from nc_trainer.errors import ConfigError
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
+from nc_trainer.recipe_timing import Batch, time_recipes
 from nc_trainer.tuning import Metric, Trial
 from nc_trainer.tuning.objective import Goal, Objective, Reading
 
-Batch = Mapping[str, Tensor]
-
 TIMED_BATCHES = 4
-WARMUP, ROUNDS = 2, 8
 
 
 def make_goal(
@@ -73,14 +68,7 @@ class RelativeTime:
         if trial.recipe == self._float_recipe:
             return Reading(1.0)
         recipes = {"float": self._float_recipe, "trial": trial.recipe}
-        model = self._swapper.model
-        with evaluation_mode([model]), torch.inference_mode():
-            seconds = time_interleaved(
-                {name: _forward(model, self._batches) for name in recipes},
-                warmup=WARMUP,
-                iterations=ROUNDS,
-                before=lambda name: self._swapper.apply(recipes[name]),
-            )
+        seconds = time_recipes(self._swapper, recipes, self._batches)
         self._swapper.apply(trial.recipe)
         faster = compare("float", seconds["float"], "trial", seconds["trial"])
         return Reading(1 / faster.ratio, (1 / faster.low - 1 / faster.high) / 2)
@@ -103,11 +91,6 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
     """Tensors that share their memory, as tied weights do, count once."""
     unique = {(tensor.data_ptr(), tensor.shape, tensor.dtype): tensor for tensor in tensors if tensor.numel()}
     return sum(tensor.numel() * tensor.element_size() for tensor in unique.values())
-
-
-def _forward(model: nn.Module, batches: Sequence[Batch]) -> Callable[[], object]:
-    calls = iter(range(WARMUP + ROUNDS))
-    return lambda: model(**batches[next(calls) % len(batches)])
 
 
 def _value(trial: Trial) -> Reading:

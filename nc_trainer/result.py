@@ -6,6 +6,7 @@ from transformers import PreTrainedModel
 
 from nc_trainer.recipe import Recipe
 from nc_trainer.report import trial_table
+from nc_trainer.report.data import ReportData
 from nc_trainer.tuning import Metric, StudyResult, Trial
 from nc_trainer.tuning.conclusion import Outcome
 
@@ -19,12 +20,14 @@ class QuantizationResult:
         metric: what was judged.
         baseline: trial 0, the float model.
         study: outcome, reason, the chosen trial and all trials.
+        report: what the page about the search shows; None if it is switched off or could not be made.
     """
 
     model: PreTrainedModel
     metric: Metric
     baseline: Trial
     study: StudyResult
+    report: ReportData | None = None
 
     @property
     def outcome(self) -> Outcome:

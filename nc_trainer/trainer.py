@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
@@ -16,7 +17,9 @@ from nc_trainer.errors import NCTrainerError, TrainingRefusedError
 from nc_trainer.evaluation import TrainerEvaluator, without_progress_bars
 from nc_trainer.hub import describe_engine, recipe_of
 from nc_trainer.quantize import is_int8
+from nc_trainer.report.data import ReportData
 from nc_trainer.report.numbers import trial_numbers
+from nc_trainer.report.write import try_to_write_report
 from nc_trainer.result import QuantizationResult
 from nc_trainer.row_order import in_length_batches
 from nc_trainer.trainer_tuner import TrainerTuner
@@ -45,6 +48,7 @@ class QuantizationMixin(_Base):
                 raise NCTrainerError("Pass `processing_class` or its old name `tokenizer`, not both.")
             kwargs["processing_class"] = kwargs.pop("tokenizer")
         self._quiet = False
+        self._report: ReportData | None = None
         super().__init__(*args, **kwargs)
 
     def quantize(
@@ -79,7 +83,9 @@ class QuantizationMixin(_Base):
         with self._quietly():
             tuner = TrainerTuner(self, config, metric_name, eval_dataset, calibration_dataset)
             tuner.log_trial = self._log_trial
-            return tuner.run()
+            result = tuner.run()
+        self._report = result.report
+        return result
 
     def benchmark(self, eval_dataset: Any = None) -> BenchmarkReport:
         """Evaluate the model once, then time its forward pass on the evaluation batches.
@@ -128,14 +134,23 @@ class QuantizationMixin(_Base):
         return super().train(*args, **kwargs)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Trainer's; an int8 model is written to a temporary directory first and moved when it is complete."""
+        """Trainer's; an int8 model is written to a temporary directory first and moved when it is complete.
+
+        The page about the search comes with it. Trainer calls this method itself before it uploads the directory;
+        then, and with `push_to_hub`, the page shows no texts of the evaluation data unless it is told to.
+        """
         if recipe_of(self.model) is None or not self.args.should_save:
             super().save_model(output_dir, _internal_call)
             return
         with staged_directory(output_dir or str(self.args.output_dir)) as stage:
             super().save_model(str(stage), _internal_call=True)
+            self._save_report(stage, for_hub=_internal_call or self.args.push_to_hub)
         if self.args.push_to_hub and not _internal_call:
             self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
+
+    def _save_report(self, directory: Path, for_hub: bool) -> None:
+        if self._report is not None:
+            try_to_write_report(self._report.for_hub() if for_hub else self._report, directory)
 
     def log(self, *args: Any, **kwargs: Any) -> None:
         """Trainer's, except that the evaluations of a search do not reach the logs; its trials do, once each."""

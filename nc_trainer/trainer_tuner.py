@@ -11,6 +11,7 @@ from nc_trainer.calibration.batches import evaluation_batches
 from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation import TrainerEvaluator
+from nc_trainer.evaluation_rows import TrainerRows
 from nc_trainer.objectives import TIMED_BATCHES
 from nc_trainer.quantize import is_int8
 from nc_trainer.row_order import in_random_order
@@ -37,7 +38,8 @@ class TrainerTuner(Tuner):
         _check_evaluation(resolved)
         model = _checked_model(trainer)
         _check_arguments(trainer, eval_dataset)
-        super().__init__(model, resolved, TrainerEvaluator(trainer, self._judged_rows(resolved)))
+        self._judged = self._judged_rows(resolved)
+        super().__init__(model, resolved, TrainerEvaluator(trainer, self._judged))
 
     def _embeddings(self) -> bool:
         return super()._embeddings() or getattr(self.trainer.args, "int8_embeddings", False)
@@ -77,6 +79,9 @@ class TrainerTuner(Tuner):
 
     def _timed_batches(self) -> Sequence[Mapping[str, Tensor]]:
         return evaluation_batches(self.trainer, self.eval_dataset, TIMED_BATCHES)
+
+    def _evaluation_rows(self) -> TrainerRows:
+        return TrainerRows(self.trainer, self._judged)
 
     def _output_dir(self) -> str:
         return str(self.trainer.args.output_dir)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from transformers import PreTrainedModel, set_seed
 
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
+from nc_trainer.evaluation_rows import EvaluationRows
 from nc_trainer.float_parts import float_dtype
 from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
@@ -22,6 +24,7 @@ from nc_trainer.objectives import make_goal
 from nc_trainer.padding import with_padding_skipped
 from nc_trainer.quantize import ModuleSwapper, full_recipe
 from nc_trainer.recipe import Recipe
+from nc_trainer.report.collect import Searched, model_name, try_to_collect
 from nc_trainer.report.numbers import TensorBoardTrials, check_tensorboard
 from nc_trainer.report.progress import TrialProgress
 from nc_trainer.result import QuantizationResult
@@ -81,6 +84,7 @@ class Tuner(ABC):
         What is found out on the way stands in a journal, so that the same call goes on after a crash; it is
         deleted when the search has ended.
         """
+        started = time.monotonic()
         recipe = self._complete(self._constrained(full_recipe(self.model, embeddings=self._embeddings())))
         with self._open_journal(recipe) as journal, _restored_on_error(self.swapper), _dropped_if_empty(journal):
             set_seed(self.config.tuning.random_seed)
@@ -90,10 +94,13 @@ class Tuner(ABC):
             goal = self._goal(metric, baseline)
             baseline = replace(baseline, objectives=goal.measure(baseline)) if goal else baseline
             _record_baseline(journal, baseline)
-            result = self._search(recipe, criterion, baseline, evaluation, journal, goal)
+            study = self._study(recipe, criterion, baseline, evaluation, journal, goal)
+            result = self._search(study, journal)
+            searched = self._searched(study, result, journal, time.monotonic() - started)
+            report = try_to_collect(searched, self.swapper, self.config.tuning.report)
             _settle(self.model, self.swapper, result)
         journal.path.unlink()
-        return QuantizationResult(self.model, metric, baseline, result)
+        return QuantizationResult(self.model, metric, baseline, result, report)
 
     def _constrained(self, recipe: Recipe) -> Recipe:
         """What the configuration fixes is fixed in the recipe, and the strategy is shown the rest."""
@@ -148,7 +155,7 @@ class Tuner(ABC):
             return Goal((self.objective,), (1.0,))
         return make_goal(self.config.tuning, metric, self.swapper, baseline.recipe, self._timed_batches)
 
-    def _search(
+    def _study(
         self,
         recipe: Recipe,
         criterion: Criterion,
@@ -156,12 +163,11 @@ class Tuner(ABC):
         evaluation: Evaluation,
         journal: Journal,
         goal: Goal | None,
-    ) -> StudyResult:
+    ) -> Study:
         tuning = self.config.tuning
         policy = tuning.exit_policy
         calibration = self._calibration()
-        expected = min(self.strategy.expected_trials(len(recipe.modules)), policy.max_trials)
-        study = Study(
+        return Study(
             space=calibration.search_space(self.swapper, recipe, criterion, baseline, journal, evaluation.rows),
             strategy=self.strategy,
             swapper=self.swapper,
@@ -175,9 +181,13 @@ class Tuner(ABC):
             stopping=EarlyStopping(tuning.early_stopping.enabled, tuning.early_stopping.error_rate),
             goal=goal,
         )
+
+    def _search(self, study: Study, journal: Journal) -> StudyResult:
+        tuning, metric = self.config.tuning, study.criterion.metric
+        expected = min(self.strategy.expected_trials(len(study.space.recipe.modules)), tuning.exit_policy.max_trials)
         with ExitStack() as stack:
             tell: list[Callable[[Trial], None]] = [
-                stack.enter_context(TrialProgress(expected, criterion.metric, self._without_progress()))
+                stack.enter_context(TrialProgress(expected, metric, self._without_progress()))
             ]
             if tuning.tensorboard:
                 tell.append(stack.enter_context(TensorBoardTrials(self._workspace() / "runs")))
@@ -190,6 +200,28 @@ class Tuner(ABC):
 
             study.on_trial = finished
             return study.run()
+
+    def _searched(self, study: Study, result: StudyResult, journal: Journal, seconds: float) -> Searched:
+        """What the report is made from."""
+
+        def ranking() -> Mapping[str, float] | None:
+            if self.config.tuning.report.ranking:
+                study.space.ranking()
+            return journal.ranking
+
+        return Searched(
+            name=model_name(self.model),
+            recipe=study.space.recipe,
+            criterion=study.criterion,
+            baseline=study.baseline,
+            evaluation=study.baseline_evaluation,
+            result=result,
+            classes=study.classes,
+            ranking=ranking,
+            batches=self._timed_batches,
+            rows=self._evaluation_rows(),
+            seconds=seconds,
+        )
 
     def _criterion(self, evaluation: Evaluation) -> tuple[Evaluation, Criterion]:
         """The float model's evaluation, with what is judged in it, and what must be met."""
@@ -230,6 +262,10 @@ class Tuner(ABC):
     @abstractmethod
     def _timed_batches(self) -> Sequence[Mapping[str, Tensor]]:
         """A few batches that the forward pass is timed on."""
+
+    def _evaluation_rows(self) -> EvaluationRows | None:
+        """Where the rows that were evaluated can be looked up, None if they cannot."""
+        return None
 
     @abstractmethod
     def _output_dir(self) -> str:

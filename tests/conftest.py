@@ -37,3 +37,11 @@ def no_deprecated_use_of_transformers() -> Iterator[None]:
     yield
     logger.removeHandler(recorder)
     assert recorder.messages == []
+
+
+@pytest.fixture(autouse=True)
+def reports_time_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timing for the report would take longer than the search for a tiny model. Tests of the report override this."""
+    from nc_trainer.report.data import Speed  # after HF_HUB_OFFLINE is set
+
+    monkeypatch.setattr("nc_trainer.report.collect.measure_speed", lambda *args: Speed(note="Not in tests."))

@@ -25,7 +25,7 @@ def calibration_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) ->
     Raises:
         QuantizationError: the data set has no rows.
     """
-    return _gather(trainer, dataset, rows, seed, partial(_model_inputs, trainer))
+    return _gather(trainer, dataset, rows, seed, partial(model_inputs, trainer))
 
 
 def labelled_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) -> list[dict[str, Tensor]]:
@@ -40,7 +40,7 @@ def labelled_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) -> li
 def _gather(trainer: Trainer, dataset: Any, rows: int, seed: int, inputs_of: Inputs) -> list[dict[str, Tensor]]:
     batches: list[dict[str, Tensor]] = []
     found = 0
-    for batch in _some(trainer.get_test_dataloader(_sample(dataset, rows, seed))):
+    for batch in some_batches(trainer.get_test_dataloader(_sample(dataset, rows, seed))):
         inputs = inputs_of(batch)
         batches.append(inputs)
         found += len(next(iter(inputs.values())))
@@ -53,11 +53,11 @@ def _gather(trainer: Trainer, dataset: Any, rows: int, seed: int, inputs_of: Inp
 
 def evaluation_batches(trainer: Trainer, dataset: Any, limit: int | None) -> list[dict[str, Tensor]]:
     """Model inputs of the first `limit` evaluation batches (None: all of them), in order."""
-    batches = _some(trainer.get_eval_dataloader(dataset))
-    return [_model_inputs(trainer, batch) for batch in islice(batches, limit)]
+    batches = some_batches(trainer.get_eval_dataloader(dataset))
+    return [model_inputs(trainer, batch) for batch in islice(batches, limit)]
 
 
-def _some(dataloader: Any) -> Iterator[Any]:
+def some_batches(dataloader: Any) -> Iterator[Any]:
     """The batches of a dataloader that may not be read to its end, which accelerate's would wait for."""
     try:
         yield from dataloader
@@ -74,7 +74,7 @@ def _sample(dataset: Any, rows: int, seed: int) -> Any:
     return dataset.select(chosen) if hasattr(dataset, "select") else Subset(dataset, chosen)
 
 
-def _model_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
+def model_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
     """What the model's forward takes, without the labels: no loss is to be computed.
 
     A decoder that reads labels, shifted by one, as its inputs is given them in that form.

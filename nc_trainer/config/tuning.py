@@ -172,6 +172,24 @@ class Workspace(Section, path="tuning.workspace"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportConfig(Section, path="tuning.report"):
+    """The page that is saved beside the model. Not in the original."""
+
+    enabled: bool = setting(True, flag(), "Write `report.html` and its data beside the model that a search ends with.")
+    examples: str = setting(
+        "local",
+        one_of("local", "always", "never"),
+        "Whether the page shows texts of rows that flipped; `local` leaves them out of what goes to the hub.",
+    )
+    timing: float = setting(
+        20.0, number(0), "Seconds that timing the trials may take, after the search; 0 measures no speed."
+    )
+    ranking: bool = setting(
+        False, flag(), "Rank the modules for the page even if the search did not need it; costs about one evaluation."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TuningSection(Section, path="tuning"):
     """What is searched, when a recipe is accepted, when the search stops."""
 
@@ -201,6 +219,7 @@ class TuningSection(Section, path="tuning"):
         False, flag(), "Write each trial's numbers for TensorBoard; needs the package `tensorboard`."
     )
     workspace: Workspace = field(default_factory=Workspace, metadata={"help": "Where files are kept."})
+    report: ReportConfig = field(default_factory=ReportConfig, metadata={"help": "The page about the search."})
 
     def __post_init__(self) -> None:
         super().__post_init__()

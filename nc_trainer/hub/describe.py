@@ -3,13 +3,17 @@
 from nc_trainer.hub.quantizer import recipe_of
 from nc_trainer.ops import current_engine
 from nc_trainer.ops.engines import native
+from nc_trainer.recipe import Recipe
 
 
 def describe_engine(*models: object) -> str | None:
     """Engine, instruction set and the rest of the recipe of the first int8 model; None where there is none."""
     recipe = next(filter(None, map(recipe_of, models)), None)
-    if recipe is None:
-        return None
+    return None if recipe is None else engine_of(recipe)
+
+
+def engine_of(recipe: Recipe) -> str:
+    """How an int8 model of this recipe computes here."""
     engine = current_engine().NAME
     if engine == native.NAME:
         engine = f"{engine} ({native.isa()})"

@@ -4,7 +4,6 @@ An append-only file of JSON lines, described in docs/journal.md. It holds nothin
 """
 
 import io
-import json
 import logging
 import math
 import os
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from nc_trainer._json import from_json, to_json
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.recipe import Recipe
 from nc_trainer.tuning.fingerprint import changed_parts
@@ -32,7 +32,6 @@ MOST_NUMBERS = 100_000
 """Predictions of more numbers than this are reduced to classes; classes of more rows are not kept."""
 
 _BEGINNING = b'{"journal": "nc_trainer", '
-_NOT_FINITE = "$float"
 _START_AGAIN = "Delete the file to start again, or use another output directory."
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
@@ -151,7 +150,7 @@ class Journal:
 
     def _entry(self, number: int, line: bytes) -> Any:
         try:
-            return _from_json(line)
+            return from_json(line.decode())
         except _UNREADABLE as error:
             raise _damaged(self.path, number, error) from error
 
@@ -191,7 +190,7 @@ class Journal:
     def _append(self, entry: Mapping[str, Any]) -> None:
         """Write one line; after an error the file is as before, so that no later line follows half of one."""
         before = os.fstat(self._file.fileno()).st_size
-        rest = memoryview(_to_json(entry) + b"\n")
+        rest = memoryview(to_json(entry).encode() + b"\n")
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -266,7 +265,7 @@ def _finished_lines(content: bytes) -> list[bytes]:
 
 def _is_json(line: bytes) -> bool:
     try:
-        _from_json(line)
+        from_json(line.decode())
     except _UNREADABLE:
         return False
     return True
@@ -280,7 +279,7 @@ def _check_header(path: Path, header: Mapping[str, Any], fingerprint: Mapping[st
         )
     if not isinstance(header.get("fingerprint"), dict):
         raise _damaged(path, 1, ValueError("there is no fingerprint"))
-    changed = changed_parts(header["fingerprint"], _from_json(_to_json(fingerprint)))
+    changed = changed_parts(header["fingerprint"], from_json(to_json(fingerprint)))
     if changed:
         raise NCTrainerError(
             f"{path}: the trials in this journal do not fit this run. Changed: {'; '.join(changed)}. {_START_AGAIN}"
@@ -318,28 +317,3 @@ def _array_to_dict(array: np.ndarray) -> dict[str, Any]:
 
 def _array_from_dict(content: Mapping[str, Any]) -> np.ndarray:
     return np.array(content["numbers"], dtype=content["dtype"]).reshape(content["shape"])
-
-
-def _to_json(value: Any) -> bytes:
-    return json.dumps(_plain(value), allow_nan=False).encode()
-
-
-def _from_json(line: bytes) -> Any:
-    return json.loads(line.decode(), object_hook=_restore)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become `{"$float": "nan"}`."""
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {_NOT_FINITE: repr(float(value))}
-    return value
-
-
-def _restore(content: dict[str, Any]) -> Any:
-    return float(content[_NOT_FINITE]) if set(content) == {_NOT_FINITE} else content

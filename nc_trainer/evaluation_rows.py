@@ -1,0 +1,90 @@
+"""Going back to rows of the evaluation data, in the batches in which they were evaluated."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+from transformers import Trainer
+
+from nc_trainer.calibration.batches import model_inputs, some_batches
+
+
+@dataclass(frozen=True)
+class EvaluatedBatch:
+    """A batch as the model was given it.
+
+    `first` is the number of its first row in the evaluation, from 0. `labels` are those of its rows, None where they
+    are not one array.
+    """
+
+    first: int
+    inputs: Mapping[str, Tensor]
+    labels: np.ndarray | None
+
+    @property
+    def rows(self) -> range:
+        """Numbers of its rows."""
+        return range(self.first, self.first + len(next(iter(self.inputs.values()))))
+
+
+class EvaluationRows(Protocol):
+    """Where the rows of an evaluation can be looked up."""
+
+    def batches(self, rows: Collection[int]) -> Iterator[EvaluatedBatch]:
+        """The batches that hold one of these rows, in order."""
+
+    def texts(self, inputs: Mapping[str, Tensor], index: int) -> tuple[str, ...]:
+        """The sentences of one row of a batch; empty where they cannot be known."""
+
+
+class TrainerRows:
+    """Rows of a trainer's evaluation, from its own dataloader, as text by its tokenizer.
+
+    Args:
+        trainer: whose `get_eval_dataloader` gives the same batches every time.
+        dataset: what was evaluated; None is the trainer's own.
+    """
+
+    def __init__(self, trainer: Trainer, dataset: Any) -> None:
+        self._trainer = trainer
+        self._dataset = dataset
+
+    def batches(self, rows: Collection[int]) -> Iterator[EvaluatedBatch]:
+        """See `EvaluationRows`. Nothing is read after the last of the rows."""
+        first = 0
+        for batch in some_batches(self._trainer.get_eval_dataloader(self._dataset)):
+            if first > max(rows, default=-1):
+                return
+            found = EvaluatedBatch(first, model_inputs(self._trainer, batch), _labels(self._trainer, batch))
+            if any(number in found.rows for number in rows):
+                yield found
+            first = found.rows.stop
+
+    def texts(self, inputs: Mapping[str, Tensor], index: int) -> tuple[str, ...]:
+        """See `EvaluationRows`: what the tokenizer makes of `input_ids`, one text for each part between separators."""
+        tokenizer: Any = self._trainer.processing_class
+        if not hasattr(tokenizer, "decode") or "input_ids" not in inputs:
+            return ()
+        ids = inputs["input_ids"][index]
+        mask = inputs.get("attention_mask")
+        tokens = [int(token) for token in (ids if mask is None else ids[mask[index] != 0])]
+        parts = _split(tokens, getattr(tokenizer, "sep_token_id", None))
+        texts = (tokenizer.decode(part, skip_special_tokens=True).strip() for part in parts)
+        return tuple(text for text in texts if text)
+
+
+def _split(tokens: list[int], separator: int | None) -> list[list[int]]:
+    parts: list[list[int]] = [[]]
+    for token in tokens:
+        if token == separator:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def _labels(trainer: Trainer, batch: Mapping[str, Any]) -> np.ndarray | None:
+    found = [batch[name] for name in trainer.label_names if name in batch]
+    return found[0].numpy(force=True) if len(found) == 1 and isinstance(found[0], Tensor) else None

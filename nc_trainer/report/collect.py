@@ -1,0 +1,179 @@
+"""From a finished search to what its report shows."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from nc_trainer.benchmark import describe_machine
+from nc_trainer.config import ReportConfig
+from nc_trainer.evaluation_rows import EvaluationRows
+from nc_trainer.hub.describe import engine_of
+from nc_trainer.objectives import saved_bytes
+from nc_trainer.quantize import ModuleSwapper
+from nc_trainer.recipe import Recipe
+from nc_trainer.recipe_timing import Batch
+from nc_trainer.report.data import (
+    FlippedRows,
+    ModelFacts,
+    ModuleFacts,
+    ReportData,
+    Sensitivity,
+    Speed,
+)
+from nc_trainer.report.flipped import Answers, flipped_rows, label_name
+from nc_trainer.report.speed import measure_speed
+from nc_trainer.tuning import Criterion, Evaluation, StudyResult, Trial, predicted_classes
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search leaves.
+
+    Args:
+        name: of the model, for people.
+        recipe: everything in int8 that may be.
+        criterion: what was asked for.
+        baseline: trial 0.
+        evaluation: what it was made from.
+        result: the outcome.
+        classes: predicted classes of trials, by number, of the rows that were seen.
+        ranking: damage by module name; computes it if it is wanted and was not needed. None if there is none.
+        batches: a few batches to be timed on.
+        rows: where evaluation rows can be looked up, None if nowhere.
+        seconds: what the search took.
+    """
+
+    name: str
+    recipe: Recipe
+    criterion: Criterion
+    baseline: Trial
+    evaluation: Evaluation
+    result: StudyResult
+    classes: Mapping[int, np.ndarray]
+    ranking: Callable[[], Mapping[str, float] | None]
+    batches: Callable[[], Sequence[Batch]]
+    rows: EvaluationRows | None
+    seconds: float
+
+
+def try_to_collect(searched: Searched, swapper: ModuleSwapper, config: ReportConfig) -> ReportData | None:
+    """Everything that the page shows. What cannot be found out is left out, with a note that says why.
+
+    Costs the budget of the timing, and forward passes over a few batches. The model is left in any recipe. The search
+    stands whatever happens here: a failure costs a warning.
+    """
+    if not config.enabled:
+        return None
+    try:
+        return _Collector(searched, swapper, config).data()
+    except Exception as error:
+        logger.warning("There will be no report: %s: %s", type(error).__name__, error)
+        return None
+
+
+@dataclass
+class _Collector:
+    searched: Searched
+    swapper: ModuleSwapper
+    config: ReportConfig
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def data(self) -> ReportData:
+        searched, result = self.searched, self.searched.result
+        value = searched.baseline.value if searched.baseline.value is not None else math.nan
+        self.seconds["search"] = searched.seconds
+        modules = self._modules()
+        sensitivity = self._timed("ranking", self._sensitivity, lambda note: Sensitivity(note=note))
+        speed = self._timed("timing", self._speed, lambda note: Speed(note=note))
+        flipped = self._timed("flipped rows", self._flipped, lambda note: FlippedRows(note=note))
+        return ReportData(
+            created=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+            outcome=result.outcome,
+            reason=result.reason,
+            metric=searched.criterion.metric,
+            criterion=searched.criterion.describe(value),
+            threshold=searched.criterion.threshold(value),
+            recipe=searched.recipe,
+            trials=(searched.baseline, *result.trials),
+            chosen=result.chosen.number,
+            warnings=result.warnings,
+            model=self._model(),
+            modules=modules,
+            machine=describe_machine(engine_of(result.chosen.recipe)),
+            sensitivity=sensitivity,
+            speed=speed,
+            flipped=flipped,
+            seconds=self.seconds,
+        )
+
+    def _timed(self, name: str, compute: Callable[[], T], without: Callable[[str], T]) -> T:
+        """One part of the report, which must not cost the others or the search if it fails."""
+        started = time.monotonic()
+        try:
+            found = compute()
+        except Exception as error:
+            logger.warning("The report has no %s: %s: %s", name, type(error).__name__, error)
+            return without(f"Left out: {type(error).__name__}: {error}")
+        self.seconds[name] = time.monotonic() - started
+        return found
+
+    def _modules(self) -> dict[str, ModuleFacts]:
+        self.swapper.restore()
+        weights = self.swapper.weights(self.searched.recipe)
+        kinds = {name: type(self.swapper.model.get_submodule(name)).__name__ for name in weights}
+        return {name: ModuleFacts(kinds[name], number) for name, number in weights.items()}
+
+    def _model(self) -> ModelFacts:
+        model: PreTrainedModel = self.swapper.model
+        sizes = {}
+        for name, recipe in (("float", self.searched.baseline.recipe), ("chosen", self.searched.result.chosen.recipe)):
+            self.swapper.apply(recipe)
+            sizes[name] = saved_bytes(model)
+        labels = tuple(label_name(model.config, number) for number in range(model.config.num_labels))
+        return ModelFacts(self.searched.name, type(model).__name__, labels, sizes["float"], sizes["chosen"])
+
+    def _sensitivity(self) -> Sensitivity:
+        damage = self.searched.ranking()
+        if damage is None:
+            return Sensitivity(note="No ranking of the modules was needed.")
+        return Sensitivity({name: damage[name] for name in self.searched.recipe.modules if name in damage})
+
+    def _speed(self) -> Speed:
+        chosen = self.searched.result.chosen
+        complete = [trial for trial in self.searched.result.trials if trial.value is not None]
+        interesting = sorted(complete, key=lambda trial: (trial is not chosen, not trial.accepted, -trial.number))
+        batches = self.searched.batches() if interesting and self.config.timing else ()
+        return measure_speed(self.swapper, self.searched.baseline.recipe, interesting, batches, self.config.timing)
+
+    def _flipped(self) -> FlippedRows:
+        searched, chosen = self.searched, self.searched.result.chosen
+        before, after = predicted_classes(searched.evaluation.predictions), searched.classes.get(chosen.number)
+        if chosen is searched.baseline or self.config.examples == "never":
+            return FlippedRows(note="Rows that flipped were not asked for." if chosen.flips else "")
+        if before is None or after is None or before.ndim != 1 or before.shape != after.shape:
+            return FlippedRows(note="There is not one class for each row, so that rows cannot flip.")
+        if searched.rows is None:
+            return FlippedRows(note="The rows cannot be looked up: the search was given no Trainer.")
+        labels = searched.evaluation.labels
+        known = labels if isinstance(labels, np.ndarray) and labels.shape == before.shape else None
+        answers = Answers(before, after, known)
+        found = flipped_rows(answers, searched.rows, self.swapper, searched.baseline.recipe, chosen.recipe)
+        return replace(found, for_hub=self.config.examples == "always")
+
+
+def model_name(model: PreTrainedModel) -> str:
+    """The last part of where it came from, or else its type."""
+    path = getattr(model.config, "_name_or_path", "") or ""
+    return Path(path).name or model.config.model_type

@@ -1,0 +1,27 @@
+"""The sections of the page, in their order. Each is a function of the data, None where it has nothing to show."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from nc_trainer.report.data import ReportData
+from nc_trainer.report.page.html import Html
+from nc_trainer.report.page.sections.machine import machine
+from nc_trainer.report.page.sections.notes import notes
+from nc_trainer.report.page.sections.recipe import recipe
+from nc_trainer.report.page.sections.trials import trials
+
+
+class Section(NamedTuple):
+    """A part of the page: what links call it, its heading, and the function that gives what stands below."""
+
+    identifier: str
+    title: str
+    body: Callable[[ReportData], Html | None]
+
+
+SECTIONS = (
+    Section("notes", "Before you believe it", notes),
+    Section("trials", "Every trial", trials),
+    Section("recipe", "The recipe", recipe),
+    Section("machine", "Machine and versions", machine),
+)
