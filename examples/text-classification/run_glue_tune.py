@@ -5,34 +5,27 @@ transformers' run_glue.py with a QuantizationTrainer in it. See README.md beside
 """
 
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
-from glue_arguments import DataTrainingArguments, ModelArguments, parse_arguments
+from glue_arguments import DataTrainingArguments, parse_arguments
 from glue_setup import Datasets, load_data, load_model, names_by_id, splits_for, tokenize_splits
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, default_data_collator, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
-from nc_trainer import NCTrainerError, QuantizationTrainer, QuantizationTrainingArguments
+from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments
 from nc_trainer.glue.data import TextData
 from nc_trainer.glue.metrics import compute_metrics_for
-from nc_trainer.tuning import choose_metric
+from nc_trainer.scripts.modes import run_modes, run_script, set_up_logging, write_card
 
 logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the script; a mistake in its options, its data or its model ends it with one message."""
-    try:
-        run(argv)
-    except NCTrainerError as error:
-        raise SystemExit(f"error: {error}") from error
+    run_script(run, argv)
 
 
 def run(argv: Sequence[str] | None = None) -> None:
@@ -54,36 +47,11 @@ def run(argv: Sequence[str] | None = None) -> None:
         processing_class=tokenizer,
         data_collator=collator_for(data_args, training_args, tokenizer),
     )
-    output_dir = Path(str(training_args.output_dir))
-    trains = training_args.do_train and not training_args.tune
-    if trains:
-        train(trainer, training_args, len(datasets["train"]))
-    if training_args.tune:
-        tune(trainer)
-    if training_args.benchmark:
-        benchmark(trainer, output_dir)
-    elif training_args.accuracy_only:
-        print_accuracy(trainer)
-    elif training_args.do_eval:
-        evaluate(trainer, evaluation)
+    run_modes(trainer, lambda: evaluate(trainer, evaluation))
     if training_args.do_predict:
-        predict(trainer, splits_for("test", datasets), names_by_id(model, data, label_ids), output_dir)
-    if trains:
-        write_card(trainer, model_args, data_args)
-
-
-def set_up_logging(training_args: QuantizationTrainingArguments) -> None:
-    """Log at the level the arguments ask for."""
-    logging.basicConfig(
-        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s",
-        datefmt="%m/%d/%Y %H:%M:%S",
-        handlers=[logging.StreamHandler(sys.stderr)],
-    )
-    level = training_args.get_process_log_level()
-    logger.setLevel(level)
-    transformers.utils.logging.set_verbosity(level)
-    transformers.utils.logging.enable_default_handler()
-    transformers.utils.logging.enable_explicit_format()
+        predict(trainer, splits_for("test", datasets), names_by_id(model, data, label_ids))
+    if training_args.do_train and not training_args.tune:
+        write_card(trainer, model_args, **card(data_args))
 
 
 def metrics_of(data: TextData, label_ids: list[int] | None) -> Any:
@@ -108,43 +76,6 @@ def collator_for(
     return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if training_args.fp16 else None)
 
 
-def tune(trainer: QuantizationTrainer) -> None:
-    """Quantize the fine-tuned model and save the int8 directory."""
-    result = trainer.quantize()
-    print(result.table())
-    trainer.save_model()
-    precision = "float" if result.outcome == "baseline" else "int8"
-    print(f"The {precision} model was saved in {trainer.args.output_dir}")
-
-
-def benchmark(trainer: QuantizationTrainer, output_dir: Path) -> None:
-    """Print accuracy, batch size, throughput and latency, and keep them in benchmark.json."""
-    report = trainer.benchmark()
-    print(report)
-    report.save(output_dir / "benchmark.json")
-
-
-def print_accuracy(trainer: QuantizationTrainer) -> None:
-    """Evaluate once and print the number that tuning would judge."""
-    metrics = {key.removeprefix("eval_"): value for key, value in trainer.evaluate().items()}
-    metric = choose_metric(metrics, trainer.args.metric_for_best_model)
-    print(f"Accuracy: {metrics[metric.name]:.5f} ({metric.name})")
-
-
-def train(trainer: QuantizationTrainer, args: QuantizationTrainingArguments, rows: int) -> None:
-    """Train on `rows` rows, from the last checkpoint in the output directory unless that is overwritten."""
-    checkpoint = args.resume_from_checkpoint
-    output_dir = str(args.output_dir)
-    if checkpoint is None and os.path.isdir(output_dir) and not args.overwrite_output_dir:
-        checkpoint = get_last_checkpoint(output_dir)
-    metrics = trainer.train(resume_from_checkpoint=checkpoint).metrics
-    metrics["train_samples"] = rows
-    trainer.save_model()
-    trainer.log_metrics("train", metrics)
-    trainer.save_metrics("train", metrics)
-    trainer.save_state()
-
-
 def evaluate(trainer: QuantizationTrainer, evaluation: Datasets) -> None:
     """Evaluate on every validation split; MNLI's mismatched metrics end in `_mm`."""
     combined: dict[str, float] = {}
@@ -158,7 +89,7 @@ def evaluate(trainer: QuantizationTrainer, evaluation: Datasets) -> None:
     trainer.save_metrics("eval", combined)
 
 
-def predict(trainer: QuantizationTrainer, test: Datasets, names: dict[int, str], output_dir: Path) -> None:
+def predict(trainer: QuantizationTrainer, test: Datasets, names: dict[int, str]) -> None:
     """Write `predict_results_<split>.txt`: each row's index and label (without `names`: its number)."""
     for split, dataset in test.items():
         logits = trainer.predict(dataset.remove_columns("label"), metric_key_prefix="predict").predictions
@@ -168,28 +99,18 @@ def predict(trainer: QuantizationTrainer, test: Datasets, names: dict[int, str],
             predicted = [f"{value:.3f}" for value in np.squeeze(logits, axis=-1)]
         lines = ["index\tprediction", *(f"{index}\t{item}" for index, item in enumerate(predicted))]
         if trainer.is_world_process_zero():
-            path = output_dir / f"predict_results_{split}.txt"
+            path = Path(str(trainer.args.output_dir)) / f"predict_results_{split}.txt"
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
             logger.info("Predictions of %s are in %s", split, path)
 
 
-def write_card(trainer: QuantizationTrainer, model_args: ModelArguments, data_args: DataTrainingArguments) -> None:
-    """Write the trained model's card; upload the directory with --push_to_hub."""
-    card: dict[str, Any] = {"tasks": "text-classification"}
-    if not os.path.isdir(model_args.model_name_or_path):
-        card["finetuned_from"] = model_args.model_name_or_path
-    if data_args.task_name:
-        name = data_args.task_name
-        card |= {
-            "language": "en",
-            "dataset_tags": "glue",
-            "dataset_args": name,
-            "dataset": f"GLUE {name.upper()}",
-        }
-    if trainer.args.push_to_hub:
-        trainer.push_to_hub(**card)
-    else:
-        trainer.create_model_card(**card)
+def card(data_args: DataTrainingArguments) -> dict[str, Any]:
+    """What a trained model's card says of its data."""
+    name = data_args.task_name
+    if name is None:
+        return {"tasks": "text-classification"}
+    glue = {"language": "en", "dataset_tags": "glue", "dataset_args": name, "dataset": f"GLUE {name.upper()}"}
+    return {"tasks": "text-classification"} | glue
 
 
 if __name__ == "__main__":

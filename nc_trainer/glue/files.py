@@ -1,11 +1,10 @@
 """The user's own training, validation and test files: csv or json, one row per example.
 
-The column `label` holds the labels; one or two other columns hold the text.
+One column holds the labels, `label` unless another is named; one or two other columns hold the text.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.glue.label_values import LABEL, is_missing, label_feature, label_value
 from nc_trainer.glue.rows import Rows, read_rows
 
-LABEL = "label"
 TEXT_PAIRS = (
     ("sentence1", "sentence2"),
     ("premise", "hypothesis"),
@@ -30,6 +29,8 @@ def read_files(
     files: Mapping[str, str | Path],
     label_names: Sequence[str] | None = None,
     is_regression: bool | None = None,
+    text_columns: Sequence[str] = (),
+    label_column: str = LABEL,
 ) -> DatasetDict:
     """Read one file per split, all csv or all json.
 
@@ -39,6 +40,8 @@ def read_files(
         label_names: the labels in the order of their ids, when known; the files hold the names or the ids.
             By default the names are the distinct labels of all files, sorted (numbers by value).
         is_regression: whether labels are floats to predict; by default, whether any is written as a float.
+        text_columns: one or two names; by default they are found out, see `text_columns_of`.
+        label_column: its name in the files.
 
     Returns:
         Splits with one or two text columns (strings) and `label`: a ClassLabel, or float32 for regression.
@@ -48,21 +51,22 @@ def read_files(
     """
     paths = {split: Path(path) for split, path in files.items()}
     _check_extensions(paths)
-    rows = {split: read_rows(path) for split, path in paths.items()}
-    texts = text_columns_of(str(next(iter(paths.values()))), next(iter(rows.values()))[0])
-    labels = {split: _labels(paths[split], split, rows[split]) for split in rows}
+    rows = {split: _with_label_column(read_rows(path), label_column) for split, path in paths.items()}
+    texts = text_columns_of(str(next(iter(paths.values()))), next(iter(rows.values()))[0], text_columns)
+    labels = {split: _labels(paths[split], split, rows[split], label_column) for split in rows}
     known = [label for split in labels for label in labels[split] if label is not None]
-    if not known and label_names is None and not is_regression:
-        raise NCTrainerError("a test file alone does not tell the labels; give the training or validation file too")
-    if is_regression is None:
-        is_regression = label_names is None and any(_is_float(label) for label in known)
-    if is_regression:
-        feature: Value | ClassLabel = Value("float32")
-    else:
-        feature = ClassLabel(names=list(label_names or _sorted_names(known)))
+    feature = label_feature(known, label_names, is_regression)
     return DatasetDict(
         {split: _to_dataset(paths[split], rows[split], texts, labels[split], feature) for split in rows}
     )
+
+
+def _with_label_column(rows: Rows, label_column: str) -> Rows:
+    """The rows with the label under `label`; a column that is called so and holds something else is left out."""
+    if label_column == LABEL:
+        return rows
+    others = [{name: value for name, value in row.items() if name not in (LABEL, label_column)} for row in rows]
+    return [{**other, LABEL: row.get(label_column)} for other, row in zip(others, rows, strict=True)]
 
 
 def _check_extensions(paths: Mapping[str, Path]) -> None:
@@ -72,12 +76,15 @@ def _check_extensions(paths: Mapping[str, Path]) -> None:
         raise NCTrainerError(f"data files must be all .csv or all .json (.jsonl); got {named}")
 
 
-def text_columns_of(source: str, row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The one or two columns of `row` that hold the text.
+def text_columns_of(source: str, row: Mapping[str, Any], wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """The one or two columns of `row` that hold the text: those `wanted`, a known pair, or all that hold strings.
 
     Raises:
-        NCTrainerError: that is not clear; the message names `source`.
+        NCTrainerError: that is not clear, or a wanted column is not there; the message names `source`.
     """
+    if wanted:
+        _check_wanted(source, row, wanted)
+        return tuple(wanted)
     for pair in TEXT_PAIRS:
         if set(pair) <= set(row):
             return pair
@@ -85,50 +92,28 @@ def text_columns_of(source: str, row: Mapping[str, Any]) -> tuple[str, ...]:
     if len(columns) not in (1, 2):
         raise NCTrainerError(
             f"{source}: one or two text columns beside '{LABEL}' were expected, found "
-            f"{', '.join(columns) or 'none'}; remove the others, or name the texts sentence1 and sentence2"
+            f"{', '.join(columns) or 'none'}; remove the others, name the texts sentence1 and sentence2, "
+            "or say which they are with --text_column_names"
         )
     return columns
 
 
-def _labels(path: Path, split: str, rows: Rows) -> list[Any]:
+def _check_wanted(source: str, row: Mapping[str, Any], wanted: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in row or name == LABEL]
+    if missing or len(set(wanted)) not in (1, 2):
+        problem = f"no text column '{missing[0]}'" if missing else f"{len(wanted)} text columns were named"
+        raise NCTrainerError(f"{source}: {problem}; expected one or two of {', '.join(set(row) - {LABEL})}")
+
+
+def _labels(path: Path, split: str, rows: Rows, label_column: str) -> list[Any]:
     """The labels as written (csv: strings); all None for the test file, whose labels are never used."""
     if split == "test":
         return [None] * len(rows)
     labels = [row.get(LABEL) for row in rows]
     for number, label in enumerate(labels, start=1):
-        if label is None or label == "":
-            raise NCTrainerError(f"{path}, row {number}: no value in the column '{LABEL}'")
+        if is_missing(label):
+            raise NCTrainerError(f"{path}, row {number}: no value in the column '{label_column}'")
     return labels
-
-
-def _is_float(label: Any) -> bool:
-    """Whether a label is written as a float: 0.5 or "0.5", but not 1, "1" or "nan"."""
-    if isinstance(label, str):
-        return not _is_integer(label) and _as_float(label) is not None
-    return isinstance(label, float)
-
-
-def _is_integer(label: str) -> bool:
-    return re.fullmatch(r"[+-]?\d{1,18}", label.strip()) is not None
-
-
-def _as_float(label: Any) -> float | None:
-    try:
-        value = float(label)
-    except (TypeError, ValueError):
-        return None
-    return value if abs(value) < float("inf") else None
-
-
-def _sorted_names(labels: Sequence[Any]) -> list[str]:
-    names = {_name(label) for label in labels}
-    if all(_is_integer(name) for name in names):
-        return sorted(names, key=int)
-    return sorted(names)
-
-
-def _name(label: Any) -> str:
-    return str(label).strip()
 
 
 def _to_dataset(
@@ -140,20 +125,6 @@ def _to_dataset(
             if not isinstance(row.get(column), str):
                 raise NCTrainerError(f"{path}, row {number}: no text in the column '{column}'")
             data[column].append(row[column])
-    data[LABEL] = [_label_value(path, number, label, feature) for number, label in enumerate(labels, start=1)]
+    places = (f"{path}, row {number}" for number in range(1, len(labels) + 1))
+    data[LABEL] = [label_value(label, feature, place) for label, place in zip(labels, places, strict=True)]
     return Dataset.from_dict(data, features=Features({**{c: Value("string") for c in texts}, LABEL: feature}))
-
-
-def _label_value(path: Path, number: int, label: Any, feature: Value | ClassLabel) -> float:
-    if label is None:
-        return -1
-    if isinstance(feature, ClassLabel):
-        name = _name(label)
-        if name in feature.names:
-            return feature.names.index(name)
-        if _is_integer(name) and 0 <= int(name) < feature.num_classes:
-            return int(name)
-    elif (value := _as_float(label)) is not None:
-        return value
-    expected = ", ".join(feature.names) if isinstance(feature, ClassLabel) else "a number"
-    raise NCTrainerError(f"{path}, row {number}: label '{label}' is not {expected}")

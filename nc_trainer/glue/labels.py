@@ -9,12 +9,14 @@ from transformers import PretrainedConfig
 
 from nc_trainer.errors import NCTrainerError
 
+CLASSIFIER = "ForSequenceClassification"
+
 logger = logging.getLogger(__name__)
 
 
 def is_trained_classifier(config: PretrainedConfig) -> bool:
     """Whether the checkpoint has a classification head, so that its number of labels is fixed."""
-    return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
+    return any(name.endswith(CLASSIFIER) for name in config.architectures or ())
 
 
 def check_label_count(config: PretrainedConfig, label_names: Sequence[str], may_be_subset: bool = False) -> None:

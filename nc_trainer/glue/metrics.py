@@ -2,15 +2,20 @@
 
 Same definitions as the benchmark's own (Wang et al., 2018): accuracy, binary F1, Matthews correlation,
 Pearson and Spearman correlation. As in run_glue, several metrics are joined by `combined_score`, their mean.
+
+Where a definition divides by zero: F1 and Matthews correlation are 0; a correlation with constant predictions, or of
+a single row, is NaN. A float model whose metric is NaN is not tuned, and a trial whose metric is NaN has failed.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import ConstantInputWarning, pearsonr, spearmanr
 from sklearn.metrics import f1_score, matthews_corrcoef
 from transformers import EvalPrediction
 
@@ -50,9 +55,18 @@ def _metrics(positive_id: int) -> dict[str, Metric]:
     """Each metric as a function of (labels, predictions)."""
     return {
         "accuracy": lambda labels, predicted: (labels == predicted).mean(),
-        "f1": lambda labels, predicted: f1_score(labels, predicted, pos_label=positive_id),
+        "f1": lambda labels, predicted: f1_score(labels == positive_id, predicted == positive_id, zero_division=0.0),
         "matthews_correlation": matthews_corrcoef,
         "mse": lambda labels, predicted: np.square(labels - predicted).mean(),
-        "pearson": lambda labels, predicted: pearsonr(labels, predicted).statistic,
-        "spearmanr": lambda labels, predicted: spearmanr(labels, predicted).statistic,
+        "pearson": lambda labels, predicted: _correlation(pearsonr, labels, predicted),
+        "spearmanr": lambda labels, predicted: _correlation(spearmanr, labels, predicted),
     }
+
+
+def _correlation(function: Callable[..., Any], labels: NDArray, predicted: NDArray) -> float:
+    """NaN where it is not defined, without a warning: NaN says it."""
+    if len(labels) < 2:
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        return function(labels, predicted).statistic

@@ -6,7 +6,7 @@ line feed are accepted. A row that does not fit its header is an error that name
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,19 +28,34 @@ class Table(NamedTuple):
     rows: list[Row]
 
 
-def read_table(path: Path, columns: Collection[str] = (), rows_span_lines: bool = False) -> Table:
-    """Read one file; `columns` names them when the file has no header row.
+Header = Callable[[Sequence[str]], Sequence[str]]
+
+
+def first_row_is_header(first_row: Sequence[str]) -> Sequence[str]:
+    """No names: the file has them."""
+    return ()
+
+
+def read_table(path: Path, names: Header = first_row_is_header, rows_span_lines: bool = False) -> Table:
+    """Read one file.
+
+    Args:
+        path: of the file.
+        names: from the cells of the first line the names of the columns if that line is no header, else nothing.
+        rows_span_lines: whether a row with too few cells goes on in the next line.
 
     Raises:
         NCTrainerError: the file is missing, has no rows, is not UTF-8, or a row does not fit the header.
     """
     lines = _read_lines(path)
+    first_row = lines[0].split("\t") if lines else []
+    columns = list(names(first_row))
     first_line = 1 if columns else 2
     if len(lines) < first_line:
         raise NCTrainerError(f"{path} holds no rows")
-    names = list(columns) or [name.strip() for name in lines[0].split("\t")]
+    columns = columns or [name.strip() for name in first_row]
     numbered = enumerate(lines[first_line - 1 :], start=first_line)
-    return Table(path, names, list(_rows(path, numbered, len(names), rows_span_lines)))
+    return Table(path, columns, list(_rows(path, numbered, len(columns), rows_span_lines)))
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -24,8 +24,6 @@ class GlueTask:
     """What the TSV files write for each label id; empty means the ids themselves."""
     file_text_columns: tuple[str, ...] = ()
     """Names of the text columns in the TSV files; empty means `text_columns`."""
-    headerless_columns: tuple[str, ...] = ()
-    """Columns of the labelled TSV files when these have no header row (CoLA)."""
     rows_span_lines: bool = False
     """QQP only: a few questions hold a line break, so one row covers several lines of the file."""
 
@@ -52,7 +50,6 @@ GLUE_TASKS: dict[str, GlueTask] = {
             ("sentence",),
             ("matthews_correlation",),
             ("unacceptable", "acceptable"),
-            headerless_columns=("source", "label", "mark", "sentence"),
         ),
         GlueTask(
             "mnli",

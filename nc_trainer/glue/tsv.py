@@ -5,7 +5,8 @@ Rows are never dropped: a broken one is an error that names the file and the lin
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.glue.folders import find_task_folder, split_files
+from nc_trainer.glue.headers import lost_header
+from nc_trainer.glue.label_values import UNLABELLED
 from nc_trainer.glue.tables import Table, column_index, read_table
 from nc_trainer.glue.tasks import GlueTask, glue_task
 
-UNLABELLED = -1
+logger = logging.getLogger(__name__)
 
 
 def read_glue(location: str | Path, task_name: str, splits: Collection[str] | None = None) -> DatasetDict:
@@ -52,15 +55,21 @@ def _file_of(split: str, files: dict[str, Path]) -> Path:
 
 def _read_split(path: Path, split: str, task: GlueTask) -> Dataset:
     labelled = not split.startswith("test")
-    columns = task.headerless_columns if labelled else ()
-    table = read_table(path, columns, rows_span_lines=task.rows_span_lines)
-    return _to_dataset(table, task, labelled)
+    needed = [*(task.file_text_columns or task.text_columns), *([task.file_label] if labelled else [])]
+
+    def names(first_row: Sequence[str]) -> Sequence[str]:
+        found = lost_header(task.name, first_row, needed)
+        if found and task.name != "cola":
+            logger.warning("%s has no header row; its columns are taken to be %s.", path, ", ".join(found))
+        return found
+
+    return _to_dataset(read_table(path, names, rows_span_lines=task.rows_span_lines), task, labelled)
 
 
 def _mrpc_from_original_files(folder: Path, task: GlueTask, splits: Collection[str] | None) -> DatasetDict:
     """Split Microsoft's training file as GLUE does: `dev_ids.tsv` lists the validation split's pairs."""
     training = read_table(folder / "msr_paraphrase_train.txt")
-    dev_ids = {tuple(row.cells) for row in read_table(folder / "dev_ids.tsv", ("#1 ID", "#2 ID")).rows}
+    dev_ids = {tuple(row.cells) for row in read_table(folder / "dev_ids.tsv", lambda row: ("#1 ID", "#2 ID")).rows}
     first, second = column_index(training, "#1 ID"), column_index(training, "#2 ID")
     is_dev = [(row.cells[first], row.cells[second]) in dev_ids for row in training.rows]
     tables = {
@@ -89,8 +98,7 @@ def _to_dataset(table: Table, task: GlueTask, labelled: bool) -> Dataset:
 
 
 def _labels(table: Table, task: GlueTask) -> list[float]:
-    headerless = table.columns == list(task.headerless_columns)
-    index = column_index(table, "label" if headerless else task.file_label)
+    index = column_index(table, task.file_label)
     parse = _similarity if task.is_regression else _label_ids(task).get
     labels = []
     for row in table.rows:

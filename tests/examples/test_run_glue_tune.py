@@ -4,31 +4,18 @@ import importlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from datasets import disable_progress_bars
+from example_scripts import EXAMPLES, Run, example, results, write, write_model
 from safetensors import safe_open
-from tokenizers import BertWordPieceTokenizer
-from transformers import (
-    AutoModelForSequenceClassification,
-    BertConfig,
-    BertForMaskedLM,
-    BertForSequenceClassification,
-    PreTrainedModel,
-    set_seed,
-)
-from transformers import BertTokenizerFast as Tokenizer
+from transformers import AutoModelForSequenceClassification, BertForMaskedLM
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "text-classification"
-WORDS = ["good", "great", "fine", "bad", "awful", "poor", "film", "plot", "##s", "a", "the"]
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+EXAMPLE = EXAMPLES / "text-classification"
 SENTENCES = [("a good film", 1), ("great plots", 1), ("the bad film", 0), ("awful plot", 0), ("fine films", 1)] * 4
-
-Run = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
@@ -43,17 +30,10 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The script's `main`, from another directory, with a model in `model` and data in `$GLUE_DIR`."""
-    disable_progress_bars()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(EXAMPLE)
     monkeypatch.setenv("GLUE_DIR", str(write_glue(tmp_path / "glue")))
     write_model(tmp_path / "model")
-    script = importlib.import_module("run_glue_tune")
-
-    def run_script(options: str) -> None:
-        script.main([*options.split(), "--report_to", "none", "--disable_tqdm", "true"])
-
-    return run_script
+    return example("text-classification", "run_glue_tune")
 
 
 def write_glue(directory: Path) -> Path:
@@ -68,27 +48,6 @@ def write_glue(directory: Path) -> Path:
     write(directory / "STS-B/dev.tsv", "sentence1\tsentence2\tscore\na\tb\t1.5\nc\td\t5\ne\tf\t0\n")
     write(directory / "STS-B/test.tsv", "sentence1\tsentence2\na\tb\n")
     return directory
-
-
-def write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def write_model(directory: Path, kind: type[PreTrainedModel] = BertForSequenceClassification, **labels: Any) -> Path:
-    """A tiny BERT and its tokenizer; two labels unless `labels` says otherwise."""
-    set_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    config = BertConfig(vocab_size=len(VOCABULARY), max_position_embeddings=32, **sizes, **labels)
-    kind(config).save_pretrained(directory)
-    words = {word: number for number, word in enumerate(VOCABULARY)}
-    Tokenizer(tokenizer_object=BertWordPieceTokenizer(words), model_max_length=32).save_pretrained(directory)
-    return directory
-
-
-def results(directory: Path) -> dict[str, float]:
-    return json.loads((directory / "all_results.json").read_text())
 
 
 TUNE = (
@@ -270,7 +229,7 @@ def test_a_missing_split_says_which_option_needs_it(run: Run, tmp_path: Path) ->
 
 def test_tuning_needs_a_fine_tuned_model(run: Run, tmp_path: Path) -> None:
     write_model(tmp_path / "model", BertForMaskedLM)
-    with pytest.raises(SystemExit, match="not fine-tuned for classification"):
+    with pytest.raises(SystemExit, match="not fine-tuned for the task"):
         run(TUNE)
 
 
@@ -294,3 +253,19 @@ def test_an_int8_directory_needs_the_int8_option(run: Run) -> None:
 def test_the_configuration_beside_the_script_is_accepted(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run(f"{TUNE} --tuning_config {EXAMPLE / 'conf.yaml'}")
     assert "Outcome: " in capsys.readouterr().out
+
+
+def test_columns_with_names_of_ones_own(run: Run, tmp_path: Path) -> None:
+    rows = "".join(f"{number},{text},x,{'yes' if label else 'no'}\n" for number, (text, label) in enumerate(SENTENCES))
+    write(tmp_path / "dev.csv", f"key,review,author,liked\n{rows}")
+    columns = "--text_column_names review --label_column_name liked"
+    run(f"--model_name_or_path model --validation_file dev.csv {columns} --tune --do_eval --no_cuda --output_dir out")
+    assert results(tmp_path / "out")["eval_samples"] == len(SENTENCES)
+
+
+def test_a_metric_that_is_not_a_number_is_not_tuned_for(run: Run, tmp_path: Path) -> None:
+    """A correlation with labels that are all the same."""
+    write_model(tmp_path / "model", num_labels=1)
+    write(tmp_path / "glue/STS-B/dev.tsv", "sentence1\tsentence2\tscore\na\tb\t1.5\nc\td\t1.5\n")
+    with pytest.raises(SystemExit, match="float model's spearmanr is nan: there is nothing to compare with"):
+        run("--model_name_or_path model --task_name stsb --tune --no_cuda --output_dir out --max_seq_length 16")

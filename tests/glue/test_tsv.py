@@ -241,3 +241,42 @@ def test_mrpc_from_its_original_files_is_the_official_split(tmp_path: Path) -> N
         write(tmp_path / "MRPC" / name, (REAL / "MRPC" / name).read_bytes())
     for split in ("train", "validation"):
         assert rows(tmp_path, "mrpc", split) == rows(REAL, "mrpc", split)
+
+
+@pytest.mark.parametrize("task", LABELLED_FILES)
+def test_a_file_that_lost_its_header_is_read_by_the_official_one(tmp_path: Path, task: str) -> None:
+    folder, content, expected = LABELLED_FILES[task]
+    data = "1\t7\t8\tOne .\tTwo .\n" if task == "mrpc" else content.splitlines(keepends=True)[-1]
+    write(tmp_path / folder / "dev.tsv", "\ufeff" + data)
+    assert rows(tmp_path, task) == [expected]
+
+
+def test_a_test_file_without_header_too(tmp_path: Path) -> None:
+    write(tmp_path / "QQP/test.tsv", "0\tWhy?\tHow?\n")
+    assert rows(tmp_path, "qqp", "test") == [{"question1": "Why?", "question2": "How?", "label": -1}]
+
+
+def test_a_header_is_said_to_be_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path / "SST-2/dev.tsv", "so good\t1\n")
+    read_glue(tmp_path, "sst2")
+    assert "has no header row; its columns are taken to be sentence, label" in caplog.text
+
+
+def test_cola_may_have_a_header(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path / "CoLA/dev.tsv", "source\tlabel\tmark\tsentence\ngj04\t1\t\tThey drank.\n")
+    assert rows(tmp_path, "cola") == [{"sentence": "They drank.", "label": 1}]
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param("text\tlabel\na\t1\n", "no column 'sentence' in its header, which has: text", id="one name"),
+        pytest.param("text\ttarget\na\t1\n", "line 1: the label 'target' is not one of 0, 1", id="no name"),
+        pytest.param("a\tb\tc\na\tb\t1\n", "no column 'sentence' in its header", id="another number of columns"),
+    ],
+)
+def test_a_header_with_other_names_is_an_error(tmp_path: Path, content: str, message: str) -> None:
+    write(tmp_path / "SST-2/dev.tsv", content)
+    with pytest.raises(NCTrainerError, match=message):
+        read_glue(tmp_path, "sst2")
