@@ -1,9 +1,11 @@
 """What `QuantizationTrainer.quantize()` returns."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from transformers import PreTrainedModel
 
+from nc_trainer.call_counts import repeated_fallbacks
 from nc_trainer.recipe import Recipe
 from nc_trainer.report import trial_table
 from nc_trainer.report.data import ReportData
@@ -21,6 +23,7 @@ class QuantizationResult:
         baseline: trial 0, the float model.
         study: outcome, reason, the chosen trial and all trials.
         report: what the page about the search shows; None if it is switched off or could not be made.
+        calls: how often each module that can be int8 runs in one forward pass.
     """
 
     model: PreTrainedModel
@@ -28,6 +31,7 @@ class QuantizationResult:
     baseline: Trial
     study: StudyResult
     report: ReportData | None = None
+    calls: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def outcome(self) -> Outcome:
@@ -54,8 +58,14 @@ class QuantizationResult:
         """All trials in the order they were judged, without the baseline."""
         return self.study.trials
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What weakens the outcome, and what the recipe does not show: which fallbacks run more than once."""
+        repeated = repeated_fallbacks(self.recipe.fallbacks, self.calls)
+        return (*self.study.warnings, repeated) if repeated else self.study.warnings
+
     def table(self) -> str:
         """The baseline and every trial as a text table, the outcome below, and what weakens it."""
-        table = trial_table(self.metric, self.baseline, self.trials, self.chosen)
-        notes = "".join(f"\nNote: {warning}" for warning in self.study.warnings)
+        table = trial_table(self.metric, self.baseline, self.trials, self.chosen, self.calls)
+        notes = "".join(f"\nNote: {note}" for note in self.notes)
         return f"{table}\n\nOutcome: {self.outcome} ({self.reason}){notes}"

@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
+from nc_trainer.call_counts import call_counts
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation_rows import EvaluationRows
@@ -86,6 +87,7 @@ class Tuner(ABC):
         """
         started = time.monotonic()
         recipe = self._complete(self._constrained(full_recipe(self.model, embeddings=self._embeddings())))
+        calls = call_counts(self.model, recipe.modules, self._example())
         with self._open_journal(recipe) as journal, _restored_on_error(self.swapper), _dropped_if_empty(journal):
             set_seed(self.config.tuning.random_seed)
             evaluation, criterion = self._criterion(self.evaluate())
@@ -100,7 +102,7 @@ class Tuner(ABC):
             report = try_to_collect(searched, self.swapper, self.config.tuning.report)
             _settle(self.model, self.swapper, result)
         journal.path.unlink()
-        return QuantizationResult(self.model, metric, baseline, result, report)
+        return QuantizationResult(self.model, metric, baseline, result, report, calls)
 
     def _constrained(self, recipe: Recipe) -> Recipe:
         """What the configuration fixes is fixed in the recipe, and the strategy is shown the rest."""

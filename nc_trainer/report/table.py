@@ -2,23 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 
+from nc_trainer.call_counts import with_count
 from nc_trainer.tuning import Metric, Trial
 from nc_trainer.tuning.objective import ERROR
 
 SHOWN_FALLBACKS = 3
 
 
-def trial_table(metric: Metric, baseline: Trial, trials: Sequence[Trial], chosen: Trial) -> str:
+def trial_table(
+    metric: Metric, baseline: Trial, trials: Sequence[Trial], chosen: Trial, calls: Mapping[str, int] | None = None
+) -> str:
     """One line a trial: metric, change against the baseline, flipped predictions, what is int8, the dtype of the rest,
-    verdict, what fell back."""
+    verdict, what fell back. `calls` are the calls of modules in a forward pass; more than one are shown."""
     objectives = tuple(baseline.objectives)
     header = ("trial", metric.name, "change", "flips", "int8", "rest", "seconds", *objectives, "verdict", "in float")
-    rows = [header, *(_row(trial, baseline, chosen, objectives) for trial in (baseline, *trials))]
+    rows = [header, *(_row(trial, baseline, chosen, objectives, calls or {}) for trial in (baseline, *trials))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     return "\n".join(_line(row, widths) for row in rows)
 
 
-def _row(trial: Trial, baseline: Trial, chosen: Trial, objectives: Sequence[str]) -> tuple[str, ...]:
+def _row(
+    trial: Trial, baseline: Trial, chosen: Trial, objectives: Sequence[str], calls: Mapping[str, int]
+) -> tuple[str, ...]:
     is_baseline = trial is baseline
     total = len(trial.recipe.modules)
     return (
@@ -31,7 +36,7 @@ def _row(trial: Trial, baseline: Trial, chosen: Trial, objectives: Sequence[str]
         f"{trial.seconds:.1f}",
         *(_objective(name, trial.objectives) for name in objectives),
         _verdict(trial, is_baseline) + (" <- chosen" if trial is chosen else ""),
-        "all" if is_baseline else trial.error or _names(trial.recipe.fallbacks),
+        "all" if is_baseline else trial.error or _names([with_count(name, calls) for name in trial.recipe.fallbacks]),
     )
 
 
