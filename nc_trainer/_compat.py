@@ -7,6 +7,8 @@ from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedModel, TrainingArguments
 
+from nc_trainer._files import weight_files
+
 
 def tied_keys(model: PreTrainedModel) -> set[str]:
     """Keys of the state dict that may be absent from a checkpoint because they share another key's tensor.
@@ -38,9 +40,7 @@ def local_checkpoint_files(config: PretrainedConfig | None) -> list[str] | None:
     directory = Path(getattr(config, "_name_or_path", None) or "/nonexistent")
     if not directory.is_dir():
         return None
-    weights = sorted(path for path in directory.iterdir() if path.suffix in (".safetensors", ".bin"))
-    safe = [path for path in weights if path.suffix == ".safetensors"]
-    return [str(path) for path in safe or weights if path.name != "training_args.bin"]
+    return [str(path) for path in weight_files(directory)]
 
 
 def batches_of_similar_length() -> dict[str, Any]:

@@ -46,6 +46,13 @@ def staged_directory(target: str | os.PathLike[str], last: str = "config.json") 
         shutil.rmtree(stage, ignore_errors=True)
 
 
+def weight_files(directory: Path) -> list[Path]:
+    """The files that hold a model's weights, in a local directory: safetensors, and where there are none the rest."""
+    weights = sorted(path for path in directory.iterdir() if path.suffix in (".safetensors", ".bin"))
+    safe = [path for path in weights if path.suffix == ".safetensors"]
+    return [path for path in safe or weights if path.name != "training_args.bin"]
+
+
 def _umask() -> int:
     current = os.umask(0)
     os.umask(current)

@@ -7,11 +7,14 @@ from itertools import chain, count
 import torch
 from torch import Tensor, nn
 
+from nc_trainer.benchmark.assemble import Facts, assemble
+from nc_trainer.benchmark.conditions import Watch
+from nc_trainer.benchmark.footprint import Footprint
 from nc_trainer.benchmark.machine import describe_machine
-from nc_trainer.benchmark.report import BenchmarkReport, ModelTiming, Settings
-from nc_trainer.benchmark.statistics import compare
+from nc_trainer.benchmark.options import BenchmarkOptions
+from nc_trainer.benchmark.report import BenchmarkReport, Settings
 from nc_trainer.benchmark.timing import time_interleaved
-from nc_trainer.benchmark.workload import Workload, describe_workload
+from nc_trainer.benchmark.workload import AS_COLLATED, describe_workload
 from nc_trainer.errors import NCTrainerError
 
 
@@ -25,6 +28,8 @@ def benchmark_models(
     metric_name: str | None = None,
     metric_values: Mapping[str, float] | None = None,
     file_sizes_mb: Mapping[str, float] | None = None,
+    footprints: Mapping[str, Footprint] | None = None,
+    threads: int | None = None,
 ) -> BenchmarkReport:
     """Time the forward pass of every model on the same batches, in interleaved rounds.
 
@@ -41,37 +46,70 @@ def benchmark_models(
         metric_name: what `metric_values` are, for example "accuracy".
         metric_values: a score per model name, measured by the caller; may name only some of the models.
         file_sizes_mb: size on disk per model name, in MB (10^6 bytes); may name only some of the models.
+        footprints: memory and load time per model name; may name only some of the models.
+        threads: of torch meanwhile; None leaves them as they are.
 
     Raises:
-        NCTrainerError: no models, no batches, a negative count, something that is not on the CPU, or a
-            score or size for a model that is not there.
+        NCTrainerError: no models, no batches, a count out of range, something that is not on the CPU, or a
+            score, size or footprint for a model that is not there.
     """
-    scores = {name: float(value) for name, value in (metric_values or {}).items()}
-    sizes = {name: float(value) for name, value in (file_sizes_mb or {}).items()}
-    _check_batches(batches, iterations)
-    _check_on_cpu(models, batches)
-    _check_names("metric_values", scores, models)
-    _check_names("file_sizes_mb", sizes, models)
-    if scores and metric_name is None:
-        raise NCTrainerError("metric_values were given without metric_name; say what they measure.")
+    facts = Facts.of(models, metric_name, metric_values, file_sizes_mb, footprints)
+    options = BenchmarkOptions(warmup=warmup, iterations=iterations, threads=threads)
+    return benchmark_here(models, batches, options, facts, engine=engine)
 
+
+def benchmark_here(
+    models: Mapping[str, nn.Module],
+    batches: Sequence[Mapping[str, Tensor]],
+    options: BenchmarkOptions,
+    facts: Facts,
+    *,
+    engine: str | None = None,
+    lengths: str = AS_COLLATED,
+    before: Callable[[str], object] = lambda name: None,
+) -> BenchmarkReport:
+    """What `benchmark_models` does, in this process.
+
+    Args:
+        models: as there. Two names may have the same model, put into another state by `before`.
+        batches: as there.
+        options: warm-up, rounds and threads.
+        facts: scores, sizes and footprints, for the record.
+        engine: name of the int8 engine in use, for the record.
+        lengths: what was done to the batches, one of `workload.LENGTHS`, for the record.
+        before: called with the name ahead of each call, off the clock.
+
+    Raises:
+        NCTrainerError: as there.
+    """
+    iterations, warmup = options.iterations, options.warmup
+    check_batches(batches, iterations)
+    _check_on_cpu(models, batches)
     rounds = iterations or len(batches)
-    workload = describe_workload([batches[number % len(batches)] for number in range(rounds)])
     runs = {name: _run(model, batches, warmup) for name, model in models.items()}
-    with evaluation_mode(models.values()), torch.inference_mode():
-        seconds = time_interleaved(runs, warmup=warmup, iterations=rounds)
-    timings = tuple(
-        _timing(name, seconds[name], workload, metric_name, scores.get(name), sizes.get(name)) for name in models
+    with using_threads(options.threads), evaluation_mode(models.values()), torch.inference_mode():
+        watch = Watch()
+        seconds = time_interleaved(runs, warmup=warmup, iterations=rounds, before=before)
+        conditions, machine = watch.conditions(), describe_machine(engine)
+    return assemble(
+        {name: [series] for name, series in seconds.items()},
+        describe_workload([batches[number % len(batches)] for number in range(rounds)], lengths),
+        facts,
+        machine,
+        Settings(warmup=warmup, iterations=rounds),
+        conditions,
     )
-    return BenchmarkReport(
-        models=timings,
-        comparisons=tuple(
-            compare(timings[0].name, timings[0].latencies_s, other.name, other.latencies_s) for other in timings[1:]
-        ),
-        workload=workload,
-        machine=describe_machine(engine),
-        settings=Settings(warmup=warmup, iterations=rounds),
-    )
+
+
+@contextmanager
+def using_threads(threads: int | None) -> Iterator[None]:
+    """Let torch compute with so many threads, and with as many as before afterwards; None changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -93,26 +131,8 @@ def _run(model: nn.Module, batches: Sequence[Mapping[str, Tensor]], warmup: int)
     return lambda: model(**batches[next(numbers) % len(batches)])
 
 
-def _timing(
-    name: str,
-    seconds: Sequence[float],
-    workload: Workload,
-    metric_name: str | None,
-    metric_value: float | None,
-    file_size_mb: float | None,
-) -> ModelTiming:
-    return ModelTiming(
-        name=name,
-        batch_size=workload.batch_size_max,
-        samples=workload.samples,
-        latencies_s=tuple(seconds),
-        metric_name=None if metric_value is None else metric_name,
-        metric_value=metric_value,
-        file_size_mb=file_size_mb,
-    )
-
-
-def _check_batches(batches: Sequence[Mapping[str, Tensor]], iterations: int) -> None:
+def check_batches(batches: Sequence[Mapping[str, Tensor]], iterations: int) -> None:
+    """Raise an NCTrainerError for what cannot be timed."""
     if not batches:
         raise NCTrainerError("There are no batches to time the models on; give at least one.")
     if iterations < 0:
@@ -140,9 +160,3 @@ def _batch_tensors(batches: Sequence[Mapping[str, Tensor]]) -> Iterator[tuple[st
         for key, value in batch.items():
             if isinstance(value, Tensor):
                 yield f"{key!r} of batch {number}", value
-
-
-def _check_names(argument: str, given: Mapping[str, float], models: Mapping[str, nn.Module]) -> None:
-    unknown = sorted(set(given) - set(models))
-    if unknown:
-        raise NCTrainerError(f"{argument} names {unknown}, which are not timed; the models are {list(models)}.")

@@ -3,86 +3,48 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nc_trainer._files import write_text_atomically
+from nc_trainer.benchmark.conditions import Conditions
+from nc_trainer.benchmark.footprint import Footprint
 from nc_trainer.benchmark.machine import Machine
-from nc_trainer.benchmark.statistics import (
-    CONFIDENCE,
-    RESAMPLES,
-    SEED,
-    Comparison,
-    median,
-    percentile,
-    throughput,
-)
+from nc_trainer.benchmark.model_timing import ModelTiming
+from nc_trainer.benchmark.notes import notes
+from nc_trainer.benchmark.statistics import CONFIDENCE, RESAMPLES, SEED, Comparison
+from nc_trainer.benchmark.table import to_csv
 from nc_trainer.benchmark.text import report_text
 from nc_trainer.benchmark.workload import Workload
 from nc_trainer.errors import NCTrainerError
 
 FORMAT = "nc_trainer benchmark"
-VERSION = 1
-
-
-@dataclass(frozen=True)
-class ModelTiming:
-    """One model's latencies: the duration of each timed call, a whole batch, in seconds.
-
-    `batch_size` is the largest; `samples` is the sum over all calls. `file_size_mb` is in 10^6 bytes.
-    """
-
-    name: str
-    batch_size: int
-    samples: int
-    latencies_s: tuple[float, ...]
-    metric_name: str | None = None
-    metric_value: float | None = None
-    file_size_mb: float | None = None
-
-    @property
-    def latency_ms_median(self) -> float:
-        """Median duration of a call, milliseconds."""
-        return median(self.latencies_s) * 1e3
-
-    @property
-    def latency_ms_p90(self) -> float:
-        """90th percentile of the duration of a call, milliseconds."""
-        return percentile(self.latencies_s, 90) * 1e3
-
-    @property
-    def latency_ms_p99(self) -> float:
-        """99th percentile of the duration of a call, milliseconds."""
-        return percentile(self.latencies_s, 99) * 1e3
-
-    @property
-    def throughput_samples_per_s(self) -> float:
-        """All samples divided by the sum of all durations."""
-        return throughput(self.samples, self.latencies_s)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every field, and the summary computed from `latencies_s`."""
-        summary = ("latency_ms_median", "latency_ms_p90", "latency_ms_p99", "throughput_samples_per_s")
-        return {**asdict(self), **{name: getattr(self, name) for name in summary}}
+VERSION = 2
+READABLE = (1, VERSION)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How it was measured: rounds per model, and the bootstrap behind the intervals."""
+    """How it was measured: rounds per model, and the bootstrap behind the intervals.
+
+    `instances` has the logical processors that each instance was pinned to; it is empty when the models were timed in
+    one process that was not pinned.
+    """
 
     warmup: int
     iterations: int
     confidence: float = CONFIDENCE
     resamples: int = RESAMPLES
     seed: int = SEED
+    instances: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class BenchmarkReport:
     """Models timed side by side. `comparisons` set each later model against the first one.
 
-    `str(report)` is the block to print.
+    `str(report)` is the block to print. `conditions` is None in files of version 1.
     """
 
     models: tuple[ModelTiming, ...]
@@ -90,6 +52,12 @@ class BenchmarkReport:
     workload: Workload
     machine: Machine
     settings: Settings
+    conditions: Conditions | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What weakens the numbers, one sentence each."""
+        return notes(self)
 
     def __str__(self) -> str:
         return report_text(self)
@@ -104,6 +72,8 @@ class BenchmarkReport:
             "workload": asdict(self.workload),
             "machine": asdict(self.machine),
             "settings": asdict(self.settings),
+            "conditions": None if self.conditions is None else asdict(self.conditions),
+            "notes": self.notes,
         }
 
     @classmethod
@@ -113,22 +83,24 @@ class BenchmarkReport:
         Raises:
             NCTrainerError: `data` is not a benchmark report of a version this code reads.
         """
-        if not isinstance(data, Mapping) or (data.get("format"), data.get("version")) != (FORMAT, VERSION):
-            raise NCTrainerError(f"Not a benchmark report: expected format {FORMAT!r}, version {VERSION}.")
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT or data.get("version") not in READABLE:
+            raise NCTrainerError(f"Not a benchmark report: expected format {FORMAT!r}, version 1 or {VERSION}.")
         try:
             return cls(
-                models=tuple(_fields(ModelTiming, one) for one in data["models"]),
+                models=tuple(_timing(one) for one in data["models"]),
                 comparisons=tuple(_fields(Comparison, one) for one in data["comparisons"]),
                 workload=_fields(Workload, data["workload"]),
                 machine=_fields(Machine, data["machine"]),
                 settings=_fields(Settings, data["settings"]),
+                conditions=_fields(Conditions, data["conditions"]) if data.get("conditions") else None,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise NCTrainerError(f"The benchmark report is incomplete or damaged: {error!r}.") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_dict()` to `path` as JSON."""
-        write_text_atomically(path, json.dumps(self.to_dict(), indent=2) + "\n")
+        """Write `to_dict()` to `path` as JSON; to `*.csv` a line per model, without raw latencies."""
+        is_csv = Path(path).suffix.lower() == ".csv"
+        write_text_atomically(path, to_csv(self) if is_csv else json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "BenchmarkReport":
@@ -144,7 +116,16 @@ class BenchmarkReport:
         return cls.from_dict(data)
 
 
+def _timing(data: Mapping[str, Any]) -> ModelTiming:
+    footprint = _fields(Footprint, data["footprint"]) if data.get("footprint") else None
+    return replace(_fields(ModelTiming, data), footprint=footprint)
+
+
 def _fields(kind: type[Any], values: Mapping[str, Any]) -> Any:
     """An instance of the dataclass `kind`, with JSON's lists as tuples, ignoring what is not a field."""
     known = {name: value for name, value in values.items() if name in kind.__dataclass_fields__}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+    return kind(**{name: _frozen(value) for name, value in known.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

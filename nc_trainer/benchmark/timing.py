@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 
 from nc_trainer.errors import NCTrainerError
@@ -33,30 +33,32 @@ def time_interleaved(
     Raises:
         NCTrainerError: there is nothing to time or a count is out of range.
     """
-    _check(runs, warmup, iterations)
+    check_counts(runs, warmup, iterations)
     durations: dict[str, list[float]] = {name: [] for name in runs}
     with _garbage_collection_off():
         for number in range(warmup):
-            for name in _order(list(runs), number):
+            for name in turns(list(runs), number):
                 before(name)
                 runs[name]()
         for number in range(iterations):
-            for name in _order(list(runs), number):
+            for name in turns(list(runs), number):
                 before(name)
                 durations[name].append(_seconds(runs[name]))
     return durations
 
 
-def _check(runs: Mapping[str, Callable[[], object]], warmup: int, iterations: int) -> None:
-    if not runs:
-        raise NCTrainerError("There is nothing to time: give at least one callable.")
+def check_counts(runs: Sized, warmup: int, iterations: int) -> None:
+    """Raise an NCTrainerError when there is nothing to time or a count is out of range."""
+    if not len(runs):
+        raise NCTrainerError("There is nothing to time: give at least one model.")
     if warmup < 0:
         raise NCTrainerError(f"warmup is {warmup}; expected 0 or more rounds.")
     if iterations < 1:
         raise NCTrainerError(f"iterations is {iterations}; expected 1 or more rounds.")
 
 
-def _order(names: Sequence[str], number: int) -> list[str]:
+def turns(names: Sequence[str], number: int) -> list[str]:
+    """The order in round `number`: another one goes first in each."""
     start = number % len(names)
     return [*names[start:], *names[:start]]
 

@@ -1,56 +1,15 @@
+import csv
 import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_reports import FULL, INT8, MACHINE, REPORT, VERSION_1, WORKLOAD, replaced
 
-from nc_trainer.benchmark import BenchmarkReport, Comparison, Machine, ModelTiming, Settings, Workload
+from nc_trainer.benchmark import BenchmarkReport, Comparison, ModelTiming
 from nc_trainer.benchmark.text import comparison_text
 from nc_trainer.errors import NCTrainerError
-
-MACHINE = Machine(
-    cpu="Some CPU (family 6, model 143)",
-    physical_cores=2,
-    logical_cores=4,
-    threads=2,
-    isa=("avx2", "avx512f"),
-    memory_bytes=8_000_000_000,
-    allocator={"MALLOC_MMAP_THRESHOLD_": "1073741824"},
-    os="Linux",
-    python="3.11.7",
-    torch="2.13.0",
-    transformers="5.23.0",
-    nc_trainer="0.1.0",
-    engine="onednn",
-)
-WORKLOAD = Workload(
-    samples=3,
-    batch_size_min=1,
-    batch_size_max=1,
-    sequence_length_min=32,
-    sequence_length_median=48.0,
-    sequence_length_max=128,
-    tokens_real=156,
-    tokens_padding=52,
-)
-FP32 = ModelTiming(
-    name="fp32",
-    batch_size=1,
-    samples=3,
-    latencies_s=(0.006, 0.008, 0.007),
-    metric_name="eval_accuracy",
-    metric_value=0.885,
-    file_size_mb=90.9,
-)
-INT8 = ModelTiming(name="int8", batch_size=1, samples=3, latencies_s=(0.003, 0.004, 0.0034561))
-REPORT = BenchmarkReport(
-    models=(FP32, INT8),
-    comparisons=(Comparison("fp32", "int8", ratio=2.0254, low=1.75, high=2.3333, rounds=100),),
-    workload=WORKLOAD,
-    machine=MACHINE,
-    settings=Settings(warmup=5, iterations=3),
-)
 
 PRINTED = """\
 CPU:             Some CPU (family 6, model 143), 2 cores (4 logical), avx2 avx512f
@@ -74,10 +33,6 @@ int8
   Throughput: 286.9 samples/sec
 
 int8 against fp32: faster (ratio 2.03, 95 % interval 1.75-2.33)"""
-
-
-def replaced(**changes: Any) -> BenchmarkReport:
-    return dataclasses.replace(REPORT, **changes)
 
 
 def test_the_printed_block() -> None:
@@ -164,6 +119,7 @@ def test_json_keeps_raw_latencies_and_names_units() -> None:
     [
         pytest.param(REPORT, id="everything known"),
         pytest.param(replaced(comparisons=(), models=(INT8,)), id="one model"),
+        pytest.param(FULL, id="instances, footprint, conditions"),
         pytest.param(replaced(machine=dataclasses.replace(MACHINE, isa=None, allocator={})), id="unknown machine"),
     ],
 )
@@ -172,6 +128,79 @@ def test_what_is_saved_is_what_is_loaded(report: BenchmarkReport, tmp_path: Path
     report.save(path)
     assert BenchmarkReport.load(path) == report
     assert [entry.name for entry in path.parent.iterdir()] == ["benchmark.json"]
+
+
+def test_files_of_version_1_are_read() -> None:
+    report = BenchmarkReport.from_dict(VERSION_1)
+    assert report.models[0] == ModelTiming("fp32", 1, 2, (0.2, 0.3), file_size_mb=9.5)
+    assert report.comparisons == (Comparison("fp32", "int8", 1.7, 1.5, 2.0, rounds=2),)
+    assert (report.conditions, report.notes, report.settings.instances) == (None, [], ())
+
+
+def test_everything_that_can_be_asked_for_is_printed() -> None:
+    lines = str(FULL).splitlines()
+    assert lines[1] == "Threads:         2 in each of 2 instances, pinned to processors 0 2; 1 3"
+    assert lines[5:8] == [
+        "Sequence length: 32 to 128, median 48, padded (25 % padding)",
+        "Rounds:          3, interleaved, after 5 to warm up",
+        "Load:            0.50 at the start, 3.25 at the end; used by other programs: 1.50 of 4 processors",
+    ]
+    assert lines[10:] == [
+        "  Accuracy: 0.885",
+        "  Batch size = 1",
+        "  Latency: 750.000 ms (median of a batch; p90 1000.000, p99 1000.000)",
+        "  Throughput: 3.000 samples/sec, 156 tokens/sec without padding",
+        "    instance 0: 500.000 ms, 2.000 samples/sec",
+        "    instance 1: 1000.000 ms, 1.000 samples/sec",
+        "  Size: 90.9 MB",
+        "  Memory: 620 MB at most, 500 MB when loaded, 400 MB of it before (a process of its own, resident)",
+        "  Loading: 0.60 s (median of 3 processes, warm page cache)",
+        "",
+        "Note: The machine was busy: other programs kept 1.5 of 4 processors at work meanwhile. "
+        "Latencies are too high, and ratios may be off.",
+    ]
+
+
+def test_comparisons_of_instances_rest_on_rounds() -> None:
+    timing = FULL.models[0]
+    assert timing.latencies_by_instance_s == ((0.5,) * 3, (1.0,) * 3)
+    assert timing.latencies_by_round_s == (0.75,) * 3
+
+
+def test_a_drift_and_dependent_rounds_are_noted() -> None:
+    timing = dataclasses.replace(INT8, latencies_s=(1.0, 1.01) * 10 + (1.5, 1.51) * 10)
+    comparison = Comparison("fp32", "int8", 2.0, 1.5, 2.5, rounds=40, block=9, effective_rounds=3.2)
+    report = replaced(models=(timing,), comparisons=(comparison,))
+    drifted, dependent = report.notes
+    assert drifted.startswith("int8: calls of the second half took 50 % longer than the first half's.")
+    assert "40 say no more than 3.2 independent ones" in dependent
+    assert "too few rounds to tell (40 rounds worth 3.2 independent ones, at least 6 needed; ratio 2.00)" in str(
+        report
+    )
+
+
+def test_rounds_that_were_drawn_in_blocks_are_mentioned() -> None:
+    comparison = Comparison("fp32", "int8", 2.0, 1.5, 2.5, rounds=100, block=5, effective_rounds=31.04)
+    text = comparison_text(comparison, confidence=0.95)
+    assert text.endswith("interval 1.50-2.50, 100 rounds worth 31.0 independent ones)")
+
+
+def test_csv_has_a_line_for_each_model_with_machine_and_versions(tmp_path: Path) -> None:
+    REPORT.save(tmp_path / "report.csv")
+    with open(tmp_path / "report.csv", newline="", encoding="utf-8") as file:
+        fp32, int8 = csv.DictReader(file)
+    assert (fp32["name"], fp32["latency_ms_median"], fp32["verdict"]) == ("fp32", "7.0", "")
+    assert (int8["name"], int8["ratio"], int8["verdict"]) == ("int8", "2.0254", "faster")
+    assert (int8["machine_torch"], int8["machine_isa"]) == ("2.13.0", "avx2 avx512f")
+    assert int8["machine_allocator"] == "MALLOC_MMAP_THRESHOLD_=1073741824"
+
+
+def test_csv_of_instances_and_footprint(tmp_path: Path) -> None:
+    FULL.save(tmp_path / "report.csv")
+    with open(tmp_path / "report.csv", newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    names = ("instances", "peak_mb", "load_s_median", "conditions_others", "real_tokens_per_s", "settings_instances")
+    assert [row[name] for name in names] == ["2", "620.0", "0.6", "1.5", "156.0", "0 2 1 3"]
 
 
 def without(key: str) -> dict[str, Any]:
@@ -184,7 +213,7 @@ def without(key: str) -> dict[str, Any]:
         pytest.param("{", "Cannot read a benchmark report from", id="truncated"),
         pytest.param("[]", "Not a benchmark report", id="not an object"),
         pytest.param('{"format": "something else", "version": 1}', "Not a benchmark report", id="other file"),
-        pytest.param(json.dumps({**REPORT.to_dict(), "version": 2}), "version 1", id="other version"),
+        pytest.param(json.dumps({**REPORT.to_dict(), "version": 3}), "version 1 or 2", id="other version"),
         pytest.param(json.dumps(without("machine")), "incomplete or damaged: .*machine", id="no machine"),
         pytest.param(json.dumps({**REPORT.to_dict(), "models": [{}]}), "incomplete or damaged", id="no fields"),
         pytest.param(json.dumps({**REPORT.to_dict(), "workload": 1}), "incomplete or damaged", id="wrong type"),

@@ -12,7 +12,8 @@ def tokens(rows: int, length: int, real: int) -> dict[str, Tensor]:
 
 
 def test_text_batches_of_several_shapes() -> None:
-    assert describe_workload([tokens(4, 10, 8), tokens(4, 20, 20), tokens(2, 12, 6)]) == Workload(
+    workload = describe_workload([tokens(4, 10, 8), tokens(4, 20, 20), tokens(2, 12, 6)])
+    assert workload == Workload(
         samples=10,
         batch_size_min=2,
         batch_size_max=4,
@@ -21,6 +22,8 @@ def test_text_batches_of_several_shapes() -> None:
         sequence_length_max=20,
         tokens_real=4 * 8 + 4 * 20 + 2 * 6,
         tokens_padding=4 * 2 + 2 * 6,
+        lengths="as collated",
+        fingerprint=workload.fingerprint,
     )
 
 
