@@ -7,6 +7,7 @@ the file, `post_training` has the names of Neural Compressor 2.x for the same se
 
 from nc_trainer.config.evaluation import EvaluationAccuracy, EvaluationConfig
 from nc_trainer.config.loading import load_tuning_config
+from nc_trainer.config.performance import EvaluationPerformance, PerformanceConfigs
 from nc_trainer.config.post_training import PostTrainingQuantConfig, TuningCriterion
 from nc_trainer.config.quantization import CalibrationConfig, QuantizationConfig, RecipesConfig
 from nc_trainer.config.schema import ModelConfig, TuningConfig
@@ -28,10 +29,12 @@ __all__ = [
     "EarlyStoppingConfig",
     "EvaluationAccuracy",
     "EvaluationConfig",
+    "EvaluationPerformance",
     "ExitPolicy",
     "ModelConfig",
     "MultiMetrics",
     "MultiObjectives",
+    "PerformanceConfigs",
     "PostTrainingQuantConfig",
     "QuantizationConfig",
     "RecipesConfig",

@@ -1,4 +1,4 @@
-"""The section `evaluation`: what is computed from an evaluation dataloader, where there is no Trainer."""
+"""The section `evaluation`: what is computed from an evaluation dataloader, and how a benchmark is measured."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nc_trainer.config.frozen import FrozenMapping
+from nc_trainer.config.performance import EvaluationPerformance
 from nc_trainer.config.rules import Rule
 from nc_trainer.config.section import Section, setting
 from nc_trainer.errors import ConfigError
@@ -44,10 +45,13 @@ class EvaluationAccuracy(Section, path="evaluation.accuracy"):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig(Section, path="evaluation"):
-    """How a model is evaluated without a Trainer."""
+    """How a model is evaluated without a Trainer, and how it is timed."""
 
     accuracy: EvaluationAccuracy = field(
         default_factory=EvaluationAccuracy, metadata={"help": "What is computed to judge a model."}
+    )
+    performance: EvaluationPerformance = field(
+        default_factory=EvaluationPerformance, metadata={"help": "How a benchmark is measured."}
     )
 
 

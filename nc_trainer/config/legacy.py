@@ -12,7 +12,7 @@ _NO_STATIC_SCALES = "It corrects or moves static scales, and every scale here is
 _NOT_TUNING = "Only post-training dynamic quantization of PyTorch models is done here."
 _TRAINERS_JOB = "Data, metrics and training come from the Trainer, not from this file."
 _GIVEN_IN_PYTHON = "The evaluation data are the Trainer's, or `eval_dataloader` in Python."
-_BENCHMARKS = "Threads, warm-up and rounds of a benchmark are options of `nc-trainer benchmark` and of the Trainer."
+_BENCHMARKS = "Processes and threads of a benchmark are under `evaluation.performance.configs`."
 _WEIGHED_ELSEWHERE = "Accuracy is a condition here; `tuning.multi_objectives` weighs among accepted recipes."
 _ONE_PER_STRATEGY = "It belongs to a strategy that is not built here."
 _FLOAT_DTYPE = "Use `quantization.float_dtype: bfloat16` for what is not int8."
@@ -44,7 +44,8 @@ UNSUPPORTED_KEYS: dict[str, str] = {
     "evaluation.accuracy.dataloader": _GIVEN_IN_PYTHON,
     "evaluation.accuracy.iteration": _GIVEN_IN_PYTHON,
     "evaluation.accuracy.postprocess": _GIVEN_IN_PYTHON,
-    "evaluation.performance": _BENCHMARKS,
+    "evaluation.performance.dataloader": _GIVEN_IN_PYTHON,
+    "evaluation.performance.postprocess": _GIVEN_IN_PYTHON,
     "train": _TRAINERS_JOB,
     "use_bf16": _FLOAT_DTYPE,
     "mixed_precision": _FLOAT_DTYPE,

@@ -36,7 +36,7 @@ class TuningConfig(Section, path=""):
         default_factory=QuantizationConfig, metadata={"help": "How modules become int8."}
     )
     evaluation: EvaluationConfig = field(
-        default_factory=EvaluationConfig, metadata={"help": "How a model is evaluated without a Trainer."}
+        default_factory=EvaluationConfig, metadata={"help": "How a model is evaluated without a Trainer, and timed."}
     )
     tuning: TuningSection = field(default_factory=TuningSection, metadata={"help": "The search."})
     version: str = setting("1.0", version_number(), "Version of the file format; checked, then ignored.")

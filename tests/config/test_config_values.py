@@ -43,7 +43,21 @@ def test_the_defaults_are_these() -> None:
             "embeddings": False,
             "float_dtype": "auto",
         },
-        "evaluation": {"accuracy": {"metric": None, "multi_metrics": None}},
+        "evaluation": {
+            "accuracy": {"metric": None, "multi_metrics": None},
+            "performance": {
+                "warmup": None,
+                "iteration": None,
+                "configs": {
+                    "cores_per_instance": None,
+                    "num_of_instance": None,
+                    "inter_num_of_threads": None,
+                    "intra_num_of_threads": None,
+                    "kmp_blocktime": None,
+                    "kmp_affinity": None,
+                },
+            },
+        },
         "tuning": {
             "strategy": {"name": "basic"},
             "accuracy_criterion": {
