@@ -8,10 +8,13 @@ from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
-from nc_trainer.commands.benchmark import benchmark
+from nc_trainer.benchmark import BenchmarkOptions
+from nc_trainer.benchmark.sources import FLOAT_DTYPES
+from nc_trainer.commands.benchmark import benchmark, compare
 from nc_trainer.commands.quantize import quantize
 from nc_trainer.commands.report import report
 from nc_trainer.commands.setup import Job
+from nc_trainer.config import load_tuning_config
 from nc_trainer.demo import run as run_demo
 from nc_trainer.errors import NCTrainerError
 
@@ -43,8 +46,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="a csv or json file: text column(s) and `label`")
+def _add_data(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    parser.add_argument("--data", type=Path, required=required, help="a csv or json file: text column(s) and `label`")
     parser.add_argument("--batch_size", type=_positive, default=16, help="rows per batch")
     parser.add_argument("--max_seq_length", type=_positive, default=128, help="in tokens; longer texts are cut")
     parser.add_argument("--metric", help="which metric is judged or shown")
@@ -61,13 +64,46 @@ def _add_quantize(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, help="directory of a model, the one to compare with")
+    parser.usage = (
+        "nc-trainer benchmark MODEL [OTHER ...] --data FILE [options]\n"
+        "       nc-trainer benchmark --compare BEFORE.json AFTER.json"
+    )
+    parser.add_argument("model", type=Path, nargs="?", help="directory of a model, the one to compare with")
     parser.add_argument("others", type=Path, nargs="*", help="more model directories")
-    parser.add_argument("--output", type=Path, help="write the report here, as JSON")
-    parser.add_argument("--warmup", type=int, default=5, help="untimed rounds")
-    parser.add_argument("--iterations", type=int, default=100, help="timed rounds; 0 is all batches once")
-    _add_data(parser)
+    parser.add_argument(
+        "--compare", type=Path, nargs=2, metavar="REPORT", help="set two saved JSON reports against each other"
+    )
+    parser.add_argument(
+        "--output", type=Path, nargs="+", default=[], help="write the report here: JSON, or CSV if it ends in .csv"
+    )
+    parser.add_argument(
+        "--float_dtype", nargs="+", default=["float32"], choices=FLOAT_DTYPES, help="in which float models are timed"
+    )
+    _add_benchmark_options(parser)
+    _add_data(parser, required=False)
     parser.set_defaults(run=_benchmark)
+
+
+def _add_benchmark_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tuning_config", type=Path, help="YAML file; its `evaluation.performance` sets defaults")
+    parser.add_argument("--warmup", type=int, help="untimed rounds, 5 by default")
+    parser.add_argument("--iterations", type=int, help="timed rounds, 100 by default; 0 is all batches once")
+    parser.add_argument("--threads", type=int, help="threads of torch; in instances, one for each core by default")
+    parser.add_argument(
+        "--cores_per_instance", type=int, help="time in processes that are pinned to so many physical cores each"
+    )
+    parser.add_argument(
+        "--num_of_instance", type=int, help="how many such processes at the same time; -1 is as many as fit"
+    )
+    parser.add_argument(
+        "--memory", action="store_true", help="also measure memory and load time, each model in processes of its own"
+    )
+    parser.add_argument(
+        "--pad_to_max_length",
+        action="store_true",
+        help="pad timed rows to --max_seq_length, not to the batch's longest",
+    )
+    parser.add_argument("--fixed_length", type=_positive, help="time rows of so many random tokens, not the text")
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +123,23 @@ def _quantize(options: argparse.Namespace) -> int:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
+    if options.compare:
+        return compare(*options.compare)
+    if options.model is None or options.data is None:
+        raise NCTrainerError("benchmark needs a MODEL directory and --data, or --compare with two saved reports.")
     job = _job(options, options.model)
-    return benchmark(job, options.others, options.warmup, options.iterations, options.output)
+    return benchmark(job, options.others, options.float_dtype, _benchmark_options(options), options.output)
+
+
+def _benchmark_options(options: argparse.Namespace) -> BenchmarkOptions:
+    """What is given on the command line, else what the YAML file says."""
+    path = options.tuning_config
+    names = ("warmup", "iterations", "threads", "cores_per_instance", "num_of_instance", "memory", "fixed_length")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.pad_to_max_length:
+        given["pad_to"] = options.max_seq_length
+    from_file = load_tuning_config(path).evaluation.performance.options() if path else {}
+    return BenchmarkOptions(**{**from_file, **given})
 
 
 def _job(options: argparse.Namespace, output_dir: Path) -> Job:

@@ -4,24 +4,23 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-from transformers import Trainer
+from transformers import PreTrainedModel, Trainer
 
 from nc_trainer._files import staged_directory
-from nc_trainer.benchmark import BenchmarkReport, benchmark_models
-from nc_trainer.calibration.batches import evaluation_batches
+from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import NCTrainerError, TrainingRefusedError
 from nc_trainer.evaluation import TrainerEvaluator, without_progress_bars
-from nc_trainer.hub import describe_engine, recipe_of
+from nc_trainer.hub import recipe_of
 from nc_trainer.quantize import is_int8
 from nc_trainer.report.data import ReportData
 from nc_trainer.report.numbers import trial_numbers
 from nc_trainer.report.write import try_to_write_report
 from nc_trainer.result import QuantizationResult
 from nc_trainer.row_order import in_length_batches
+from nc_trainer.trainer_benchmark import Quantized, TrainerBenchmark
 from nc_trainer.trainer_tuner import TrainerTuner
 from nc_trainer.tuning import Trial, choose_metric
 
@@ -49,6 +48,7 @@ class QuantizationMixin(_Base):
             kwargs["processing_class"] = kwargs.pop("tokenizer")
         self._quiet = False
         self._report: ReportData | None = None
+        self._quantized: Quantized | None = None
         super().__init__(*args, **kwargs)
 
     def quantize(
@@ -85,27 +85,32 @@ class QuantizationMixin(_Base):
             tuner.log_trial = self._log_trial
             result = tuner.run()
         self._report = result.report
+        self._quantized = Quantized(tuner.swapper, result.recipe) if is_int8(self.model) else None
         return result
 
-    def benchmark(self, eval_dataset: Any = None) -> BenchmarkReport:
-        """Evaluate the model once, then time its forward pass on the evaluation batches.
+    def benchmark(
+        self,
+        eval_dataset: Any = None,
+        *,
+        baseline: PreTrainedModel | str | os.PathLike[str] | None = None,
+        options: BenchmarkOptions | None = None,
+    ) -> BenchmarkReport:
+        """Evaluate the model once, then time its forward pass on the evaluation batches, beside a float model's.
 
-        Batches are collated before the clock starts; `args.benchmark_warmup` of them run first, and
-        `args.benchmark_iters` are timed.
+        Batches are collated before the clock starts. After `quantize()` the float model that the int8 one came from is
+        timed in the same rounds, by switching recipes; nothing is copied.
+
+        Args:
+            eval_dataset: rows to score and to time; None is the trainer's.
+            baseline: a model, or a directory, to compare with instead. None is `args.benchmark_baseline`. A float one
+                is timed in each of `args.benchmark_baseline_dtype`.
+            options: how to measure; None takes what `args` says under `benchmark_`, and where that is the default
+                `evaluation.performance` of `args.tuning_config`.
+
+        Raises:
+            NCTrainerError: something cannot be timed as asked.
         """
-        metric_name, value = self.score(eval_dataset)
-        model = cast(nn.Module, self.model)
-        name = "int8" if is_int8(model) else "float"
-        iterations = getattr(self.args, "benchmark_iters", 100)
-        return benchmark_models(
-            {name: model},
-            evaluation_batches(self, eval_dataset, iterations or None),
-            warmup=getattr(self.args, "benchmark_warmup", 5),
-            iterations=iterations,
-            engine=describe_engine(model),
-            metric_name=metric_name,
-            metric_values={name: value},
-        )
+        return TrainerBenchmark(self, eval_dataset, baseline, options, self._quantized).run()
 
     def score(self, eval_dataset: Any = None) -> tuple[str, float]:
         """Name and value of the metric that `quantize` would judge by default, without a word in the logs."""

@@ -12,8 +12,8 @@ class QuantizationTrainingArguments(TrainingArguments):
     """`TrainingArguments` with the options of a quantization script.
 
     What to do: `tune`, `int8`, `benchmark`, `accuracy_only`. How to tune: `tuning_config`, `int8_embeddings`.
-    How to benchmark: `benchmark_warmup`, `benchmark_iters`, `batch_by_length`. `no_cuda` and
-    `overwrite_output_dir`, which transformers 5 dropped, are accepted with every version of transformers.
+    How to benchmark: what begins with `benchmark_`, and `batch_by_length`. `no_cuda` and `overwrite_output_dir`, which
+    transformers 5 dropped, are accepted with every version of transformers.
     """
 
     tune: bool = field(
@@ -34,6 +34,30 @@ class QuantizationTrainingArguments(TrainingArguments):
     benchmark_warmup: int = field(default=5, metadata={"help": "Batches run before the clock starts."})
     benchmark_iters: int = field(
         default=100, metadata={"help": "Batches that are timed; 0 is one pass over the evaluation set."}
+    )
+    benchmark_baseline: str | None = field(
+        default=None,
+        metadata={"help": "Directory of a model to time beside the model, as a rule the float one."},
+    )
+    benchmark_baseline_dtype: list[str] = field(
+        default_factory=lambda: ["float32"],
+        metadata={"help": "In which the float model is timed: float32, bfloat16, or both."},
+    )
+    benchmark_threads: int | None = field(default=None, metadata={"help": "Threads of torch while timing."})
+    benchmark_cores_per_instance: int | None = field(
+        default=None, metadata={"help": "Time in processes pinned to so many physical cores each."}
+    )
+    benchmark_num_of_instance: int | None = field(
+        default=None, metadata={"help": "How many such processes at the same time; -1 is as many as fit."}
+    )
+    benchmark_memory: bool = field(
+        default=False, metadata={"help": "Also measure memory and load time, each model in processes of its own."}
+    )
+    benchmark_pad_to: int = field(
+        default=0, metadata={"help": "Pad all timed batches to so many tokens; 0 leaves them as they are collated."}
+    )
+    benchmark_fixed_length: int = field(
+        default=0, metadata={"help": "Time rows of so many random tokens instead of the text; 0 times the text."}
     )
     batch_by_length: bool = field(
         default=False,
@@ -60,6 +84,6 @@ class QuantizationTrainingArguments(TrainingArguments):
                 "`--tune` makes an int8 directory; `--int8`, `--benchmark` and `--accuracy_only` look at one. "
                 "Run them one after the other."
             )
-        for name in ("benchmark_warmup", "benchmark_iters"):
+        for name in ("benchmark_warmup", "benchmark_iters", "benchmark_pad_to", "benchmark_fixed_length"):
             if getattr(self, name) < 0:
                 raise NCTrainerError(f"`--{name}` is {getattr(self, name)}, expected 0 or more.")

@@ -4,48 +4,68 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nc_trainer.benchmark import benchmark_models
+from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport, compare_reports
+from nc_trainer.benchmark.contenders import Contender, check_dtypes, in_dtypes, time_contenders
+from nc_trainer.benchmark.lengths import with_lengths
 from nc_trainer.calibration.batches import evaluation_batches
 from nc_trainer.commands.setup import Job, make_trainer
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.hub import describe_engine
+from nc_trainer.trainer import QuantizationTrainer
 
 
-def benchmark(job: Job, others: Sequence[Path], warmup: int, iterations: int, output: Path | None) -> int:
-    """Time the job's model and the others on the same batches, side by side, and print the report."""
-    directories = [job.model_dir, *others]
-    names = _names(directories)
-    trainers = {
-        name: make_trainer(replace(job, model_dir=path)) for name, path in zip(names, directories, strict=True)
-    }
-    scores = {name: trainer.score() for name, trainer in trainers.items()}
+def benchmark(
+    job: Job, others: Sequence[Path], dtypes: Sequence[str], options: BenchmarkOptions, outputs: Sequence[Path]
+) -> int:
+    """Time the job's model and the others on the same batches, side by side; print the report and save it.
+
+    Args:
+        job: the model that the others are compared with, and the rows.
+        others: directories of more models.
+        dtypes: in which float models are timed.
+        options: how to measure.
+        outputs: files for the report, JSON or CSV.
+    """
+    options.placement  # noqa: B018 - raises now, not after an evaluation
+    check_dtypes(dtypes)
+    directories = _named([job.model_dir, *others])
+    trainers = {name: make_trainer(replace(job, model_dir=path)) for name, path in directories.items()}
+    suffix = "" if list(dtypes) == ["float32"] else " {}"
+    contenders: list[Contender] = []
+    scores: dict[str, tuple[str, float]] = {}
+    for name, trainer in trainers.items():
+        states = in_dtypes(name + suffix, trainer.model, dtypes, str(directories[name]))
+        scores |= {state.name: _score(trainer, state) for state in states}
+        contenders += states
     first = next(iter(trainers.values()))
-    report = benchmark_models(
-        {name: trainer.model for name, trainer in trainers.items()},
-        evaluation_batches(first, None, iterations or None),
-        warmup=warmup,
-        iterations=iterations,
-        engine=describe_engine(*(trainer.model for trainer in trainers.values())),
-        metric_name=next(iter(scores.values()))[0],
-        metric_values={name: value for name, (_, value) in scores.items()},
-        file_sizes_mb={name: _weights_mb(path) for name, path in zip(names, directories, strict=True)},
+    batches, lengths = with_lengths(
+        evaluation_batches(first, None, options.iterations or None), options, first.model.config, _padding_side(first)
     )
+    report = time_contenders(contenders, batches, options, scores, lengths)
     print(report)
-    if output is not None:
-        report.save(output)
+    for path in outputs:
+        report.save(path)
     return 0
 
 
-def _names(directories: Sequence[Path]) -> list[str]:
-    """Directory names, or whole paths where those are not unique."""
-    names = [path.resolve().name for path in directories]
-    if len(set(names)) == len(names):
-        return names
-    names = [str(path) for path in directories]
-    if len(set(names)) < len(names):
-        raise NCTrainerError(f"A directory is named twice: {', '.join(names)}.")
-    return names
+def compare(before: Path, after: Path) -> int:
+    """Set two saved reports against each other and print what can be said; 1 when they are not comparable."""
+    comparison = compare_reports(BenchmarkReport.load(before), BenchmarkReport.load(after))
+    print(comparison)
+    return 0 if comparison.comparable else 1
 
 
-def _weights_mb(directory: Path) -> float:
-    return sum(file.stat().st_size for file in directory.glob("*.safetensors")) / 1e6
+def _score(trainer: QuantizationTrainer, state: Contender) -> tuple[str, float]:
+    state.enter()
+    return trainer.score()
+
+
+def _padding_side(trainer: QuantizationTrainer) -> str:
+    return str(getattr(trainer.processing_class, "padding_side", "right"))
+
+
+def _named(directories: Sequence[Path]) -> dict[str, Path]:
+    """By directory name, or by whole path where names are not unique."""
+    for names in ([path.resolve().name for path in directories], [str(path) for path in directories]):
+        if len(set(names)) == len(names):
+            return dict(zip(names, directories, strict=True))
+    raise NCTrainerError(f"A directory is named twice: {', '.join(names)}.")

@@ -3,7 +3,7 @@
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.hub.describe import describe_engine
 from nc_trainer.hub.optimized_model import OptimizedModel
-from nc_trainer.hub.quantizer import NCInt8Quantizer, attach, recipe_of
+from nc_trainer.hub.quantizer import NCInt8Quantizer, attach, detached, recipe_of
 from nc_trainer.hub.upstream import save_for_huggingface_upstream
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "OptimizedModel",
     "attach",
     "describe_engine",
+    "detached",
     "recipe_of",
     "save_for_huggingface_upstream",
 ]

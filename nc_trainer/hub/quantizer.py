@@ -1,7 +1,8 @@
 """The transformers plug-in: `from_pretrained` and `save_pretrained` of int8 models."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -119,6 +120,22 @@ def attach(model: PreTrainedModel, recipe: Recipe) -> None:
     model.config.quantization_config = config
     setattr(model, "quantization_method", QUANT_METHOD)
     setattr(model, "is_quantized", True)
+
+
+@contextmanager
+def detached(model: PreTrainedModel) -> Iterator[None]:
+    """Take away what `attach` gave, for as long as the model is in float: saving writes a float directory."""
+    recipe = recipe_of(model)
+    if recipe is None:
+        yield
+        return
+    for name in ("hf_quantizer", "quantization_method", "is_quantized"):
+        delattr(model, name)
+    del model.config.quantization_config
+    try:
+        yield
+    finally:
+        attach(model, recipe)
 
 
 def recipe_of(model: object) -> Recipe | None:

@@ -283,7 +283,7 @@ def test_benchmark_reports_the_metric_and_the_model_it_has(tmp_path: Path) -> No
     assert trainer.benchmark().models[0].name == "float"
     trainer.quantize(config(**ABSOLUTE))
     report = trainer.benchmark()
-    timing = report.models[0]
+    timing = report.models[-1]
     assert (timing.name, timing.metric_name) == ("int8", "accuracy")
     assert timing.metric_value == trainer.evaluate()["eval_accuracy"]
     assert len(timing.latencies_s) == 4
