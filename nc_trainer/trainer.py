@@ -121,9 +121,13 @@ class QuantizationMixin(_Base):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Trainer's; with `args.batch_by_length` the rows of a batch have about the same length."""
+        return super().get_eval_dataloader(self.evaluated_rows(eval_dataset))
+
+    def evaluated_rows(self, eval_dataset: Any = None) -> Any:
+        """The rows in the order in which they are evaluated, another one only with `args.batch_by_length`."""
         if getattr(self.args, "batch_by_length", False):
-            eval_dataset = in_length_batches(self, eval_dataset, self.args.seed)
-        return super().get_eval_dataloader(eval_dataset)
+            return in_length_batches(self, eval_dataset, self.args.seed)
+        return eval_dataset
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Trainer's, unless the model is int8.
