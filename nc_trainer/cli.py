@@ -128,10 +128,10 @@ def _benchmark(options: argparse.Namespace) -> int:
     if options.model is None or options.data is None:
         raise NCTrainerError("benchmark needs a MODEL directory and --data, or --compare with two saved reports.")
     job = _job(options, options.model)
-    return benchmark(job, options.others, options.float_dtype, _benchmark_options(options), options.output)
+    return benchmark(job, options.others, options.float_dtype, read_benchmark_options(options), options.output)
 
 
-def _benchmark_options(options: argparse.Namespace) -> BenchmarkOptions:
+def read_benchmark_options(options: argparse.Namespace) -> BenchmarkOptions:
     """What is given on the command line, else what the YAML file says."""
     path = options.tuning_config
     names = ("warmup", "iterations", "threads", "cores_per_instance", "num_of_instance", "memory", "fixed_length")

@@ -110,7 +110,7 @@ class TrainerBenchmark:
             raise NCTrainerError(
                 f"The baseline has {theirs} labels and the trainer's model {ours}: not the same task."
             )
-        return in_dtypes("baseline {}", model, self.dtypes, directory)
+        return in_dtypes("baseline {}".format, model, self.dtypes, directory)
 
     def _float_states(self, quantized: Quantized) -> list[Contender]:
         def state(dtype: str) -> Contender:

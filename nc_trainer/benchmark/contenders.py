@@ -51,11 +51,13 @@ class Contender:
         self.model.save_pretrained(directory)
 
 
-def in_dtypes(name: str, model: PreTrainedModel, dtypes: Sequence[str], directory: str | None) -> list[Contender]:
+def in_dtypes(
+    named: Callable[[str], str], model: PreTrainedModel, dtypes: Sequence[str], directory: str | None
+) -> list[Contender]:
     """A float model in each of `dtypes`, by casting its tensors to and fro; an int8 model as it is.
 
     Args:
-        name: of the line; `{}` in it becomes `fp32` or `bf16`, or `int8`.
+        named: from `fp32`, `bf16` or `int8` to the name of the line.
         model: changed by `enter` and restored by `leave`.
         dtypes: of FLOAT_DTYPES, at least one.
         directory: where the model is on disk.
@@ -65,11 +67,11 @@ def in_dtypes(name: str, model: PreTrainedModel, dtypes: Sequence[str], director
     """
     check_dtypes(dtypes)
     if is_int8(model):
-        return [Contender(name.replace("{}", "int8"), model, directory=directory)]
+        return [Contender(named("int8"), model, directory=directory)]
     parts = FloatParts(model)
     return [
         Contender(
-            name=name.replace("{}", SHORT_NAMES[dtype]),
+            name=named(SHORT_NAMES[dtype]),
             model=model,
             enter=partial(parts.cast, getattr(torch, dtype)),
             leave=parts.restore,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport, compare_reports
@@ -29,11 +30,11 @@ def benchmark(
     check_dtypes(dtypes)
     directories = _named([job.model_dir, *others])
     trainers = {name: make_trainer(replace(job, model_dir=path)) for name, path in directories.items()}
-    suffix = "" if list(dtypes) == ["float32"] else " {}"
     contenders: list[Contender] = []
     scores: dict[str, tuple[str, float]] = {}
     for name, trainer in trainers.items():
-        states = in_dtypes(name + suffix, trainer.model, dtypes, str(directories[name]))
+        named = partial(_line, name, only_float32=list(dtypes) == ["float32"])
+        states = in_dtypes(named, trainer.model, dtypes, str(directories[name]))
         scores |= {state.name: _score(trainer, state) for state in states}
         contenders += states
     first = next(iter(trainers.values()))
@@ -52,6 +53,10 @@ def compare(before: Path, after: Path) -> int:
     comparison = compare_reports(BenchmarkReport.load(before), BenchmarkReport.load(after))
     print(comparison)
     return 0 if comparison.comparable else 1
+
+
+def _line(directory: str, precision: str, *, only_float32: bool) -> str:
+    return directory if only_float32 or precision == "int8" else f"{directory} {precision}"
 
 
 def _score(trainer: QuantizationTrainer, state: Contender) -> tuple[str, float]:
