@@ -152,8 +152,11 @@ class _Collector:
 
     def _speed(self) -> Speed:
         chosen = self.searched.result.chosen
-        complete = [trial for trial in self.searched.result.trials if trial.value is not None]
-        interesting = sorted(complete, key=lambda trial: (trial is not chosen, not trial.accepted, -trial.number))
+        judged = [trial for trial in self.searched.result.trials if trial.state != "failed"]
+        interesting = sorted(
+            judged,
+            key=lambda trial: (trial is not chosen, not trial.accepted, trial.state == "pruned", -trial.number),
+        )
         batches = self.searched.batches() if interesting and self.config.timing else ()
         return measure_speed(self.swapper, self.searched.baseline.recipe, interesting, batches, self.config.timing)
 

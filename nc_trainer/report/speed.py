@@ -16,6 +16,8 @@ from nc_trainer.report.data import Speed
 from nc_trainer.tuning import Trial
 
 MOST_TIMED = 8
+TOO_LONG = 2
+"""One trial is timed even if that takes so many times the budget, which estimates on a busy machine may be off by."""
 FLOAT = "float"
 
 
@@ -44,8 +46,8 @@ def measure_speed(
     wanted = list(trials[:MOST_TIMED])
     cut = _affordable(swapper.model, batches, budget / (PASSES * (len(wanted) + 1)))
     seconds = _seconds_of_a_pass(swapper.model, cut[0])
-    wanted = wanted[: max(0, int(budget / (PASSES * seconds)) - 1)]
-    if not wanted:
+    wanted = wanted[: max(1, int(budget / (PASSES * seconds)) - 1)]
+    if PASSES * 2 * seconds > TOO_LONG * budget:
         return Speed(note=f"Speed was not measured: a forward pass takes {seconds:.1f} s, too long for {budget:g} s.")
     recipes = {FLOAT: float_recipe} | {_name(trial): trial.recipe for trial in wanted}
     durations = time_recipes(swapper, recipes, cut)

@@ -10,7 +10,7 @@ from nc_trainer.report.data import ReportData
 from nc_trainer.report.page import render_page
 from nc_trainer.report.page.html import join, tag, void
 
-VOID = {"meta", "link", "br", "hr", "img", "input"}
+VOID = {"meta", "link", "wbr", "input"}
 
 
 class Tree(HTMLParser):

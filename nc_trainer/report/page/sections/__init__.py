@@ -5,9 +5,12 @@ from typing import NamedTuple
 
 from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html
+from nc_trainer.report.page.sections.flipped import flipped
+from nc_trainer.report.page.sections.latency import latency
 from nc_trainer.report.page.sections.machine import machine
 from nc_trainer.report.page.sections.notes import notes
 from nc_trainer.report.page.sections.recipe import recipe
+from nc_trainer.report.page.sections.sensitivity import sensitivity
 from nc_trainer.report.page.sections.trials import trials
 
 
@@ -21,7 +24,10 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("notes", "Before you believe it", notes),
-    Section("trials", "Every trial", trials),
+    Section("trials", "Accuracy against speed", trials),
+    Section("sensitivity", "Where int8 hurts", sensitivity),
+    Section("flipped", "Answers that changed", flipped),
+    Section("latency", "Latency", latency),
     Section("recipe", "The recipe", recipe),
     Section("machine", "Machine and versions", machine),
 )
