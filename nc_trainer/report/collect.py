@@ -147,7 +147,9 @@ class _Collector:
     def _sensitivity(self) -> Sensitivity:
         damage = self.searched.ranking()
         if damage is None:
-            return Sensitivity(note="No ranking of the modules was needed.")
+            return Sensitivity(
+                note="The search did not need to know which modules int8 hurts, so they were not ranked."
+            )
         return Sensitivity({name: damage[name] for name in self.searched.recipe.modules if name in damage})
 
     def _speed(self) -> Speed:

@@ -8,6 +8,7 @@ from nc_trainer.report.page.html import Html, join, tag
 
 LEFT, RIGHT = 14.0, 96.0
 """Where data begin and end, in percent of the width; labels of the vertical axis stand before."""
+LINE_HEIGHT = 14
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,12 @@ def mark(x: float, y: float, kind: str, *content: object) -> Html:
     return tag("svg", *content, x=f"{x:.2f}%", y=f"{y:.1f}", class_=kind, overflow="visible")
 
 
-def horizontal_grid(scale: Scale, decimals: int | None = None) -> Html:
-    """A line for each tick of a vertical scale, its value standing on it."""
-    places = scale.decimals() if decimals is None else decimals
-    return join(
-        [
-            [line(0, scale(tick), 100, scale(tick), "grid"), label(0, scale(tick) - 4, f"{tick:.{places}f}")]
-            for tick in scale.ticks()
-        ]
-    )
+def horizontal_grid(scale: Scale, taken: float) -> Html:
+    """A line for each tick of a vertical scale, its value standing on it unless that would meet text at `taken`."""
+    decimals = scale.decimals()
+    lines = [line(0, scale(tick), 100, scale(tick), "grid") for tick in scale.ticks()]
+    free = [tick for tick in scale.ticks() if abs(scale(tick) - 4 - taken) > LINE_HEIGHT]
+    return join(lines, [label(0, scale(tick) - 4, f"{tick:.{decimals}f}") for tick in free])
 
 
 def horizontal_axis(scale: Scale, y: float, title: str, unit: str = "", about: int = 5) -> Html:

@@ -24,6 +24,7 @@ from nc_trainer.report.page.svg import (
 from nc_trainer.tuning import Trial
 
 HEIGHT, TOP, BOTTOM = 340, 24, 290
+BELOW = 14
 NEAR = 7.0, 13.0
 """Labels closer than this, in percent of the width and in pixels, would stand on each other."""
 
@@ -73,7 +74,7 @@ class TradeOff:
             f"{self.data.metric.name} against {'speed' if self.is_timed else 'share of int8'}",
             self._description(),
             HEIGHT,
-            horizontal_grid(y),
+            horizontal_grid(y, y(self.data.threshold) + BELOW),
             self._threshold(y),
             self._steps(x, y),
             horizontal_axis(x, BOTTOM + 8, title, unit),
@@ -106,7 +107,7 @@ class TradeOff:
             return None
         place = y(self.data.threshold)
         said = f"asked for: {metric_value(self.data.threshold)}"
-        return join(line(0, place, 100, place, "threshold"), label(100, place + 15, said, "threshold", "end"))
+        return join(line(0, place, 100, place, "threshold"), label(0, place + BELOW, said, "threshold"))
 
     def _steps(self, x: Scale, y: Scale) -> Html:
         """Down, then on to the next trial of the front: left of it and below is what one of them beats."""

@@ -10,7 +10,7 @@ from nc_trainer.report.page.numbers import count
 from nc_trainer.report.page.svg import Scale, horizontal_axis, label, line, picture
 
 BINS = 48
-HEIGHT, BOTTOM, BAR = 150, 100, 70
+HEIGHT, BOTTOM, BAR = 150, 104, 64
 MARKS = ("median", "p90", "p99")
 
 

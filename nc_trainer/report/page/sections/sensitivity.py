@@ -21,12 +21,13 @@ def sensitivity(data: ReportData) -> Html | None:
     return join(tag("p", _explained(data), class_="muted"), _legend(data), tables)
 
 
-def _explained(data: ReportData) -> str:
+def _explained(data: ReportData) -> Html:
     damage = data.sensitivity.damage
     if damage is None:
         why = data.sensitivity.note or "No ranking of the modules was computed."
-        return f"{why} The grid shows what computes in int8. `tuning.report.ranking: true` ranks the modules anyway."
-    return (
+        key = tag("code", "tuning.report.ranking: true")
+        return join(why, " The grid shows what computes in int8; ", key, " ranks the modules for it.")
+    return join(
         "Squared error of the logits when one module alone is int8 and everything else is float, as a share of the "
         "largest. Colours go by powers of ten. It says which modules int8 hurts, not by how much the metric falls."
     )
