@@ -7,7 +7,7 @@ TRANSFORMERS4 := .venv-transformers4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-transformers4 lint style docs benchmark-env clean
+.PHONY: help demo test test-transformers4 lint style docs transformers4-env benchmark-env clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -36,6 +36,8 @@ docs: $(STAMP)  ## write the tables of docs/reference/, and the documentation as
 	$(BIN)/python docs/generate_reference.py
 	$(BIN)/properdocs build --strict --quiet
 	@echo "Open site/index.html"
+
+transformers4-env: $(TRANSFORMERS4)/installed  ## make .venv-transformers4, with transformers 4.57
 
 benchmark-env: .venv-peers/installed  ## make .venv-peers, which benchmarks/engine/compare_peers.py runs in
 

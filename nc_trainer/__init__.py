@@ -4,6 +4,7 @@ Importing it also teaches transformers to load int8 directories: after `import n
 `AutoModelForSequenceClassification.from_pretrained(directory)` works.
 """
 
+from nc_trainer._compat import repair_transfo_xl
 from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import (
     CheckpointError,
@@ -17,6 +18,8 @@ from nc_trainer.recipe import Precision, Recipe
 from nc_trainer.result import QuantizationResult
 from nc_trainer.trainer import QuantizationMixin, QuantizationTrainer
 from nc_trainer.training_args import QuantizationTrainingArguments
+
+repair_transfo_xl()
 
 __version__ = "0.1.0.dev0"
 

@@ -1,11 +1,13 @@
 """Everything that differs between transformers 4.57 and 5, in one place."""
 
+import importlib
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transformers import PretrainedConfig, PreTrainedModel, TrainingArguments
+import torch
+from transformers import CONFIG_MAPPING, PretrainedConfig, PreTrainedModel, TrainingArguments
 
 from nc_trainer._files import weight_files
 
@@ -53,3 +55,26 @@ def batches_of_similar_length() -> dict[str, Any]:
 def groups_by_length(args: TrainingArguments) -> bool:
     """Whether the trainer's samplers order rows by their length."""
     return all(getattr(args, name) == value for name, value in batches_of_similar_length().items())
+
+
+def repair_transfo_xl() -> None:
+    """Let Transformer-XL compute: on 4.57 every call of it raises, 5 does not have it.
+
+    Its code says `torch.arange(...).type_as(dtype=...)`, which is no method of torch, and will not be changed any more
+    (https://github.com/huggingface/transformers/issues/29650). Goes together with the support of 4.57.
+    """
+    if "transfo-xl" in CONFIG_MAPPING:
+        modeling = importlib.import_module("transformers.models.deprecated.transfo_xl.modeling_transfo_xl")
+        setattr(modeling, "torch", _TorchOfTransfoXL())
+
+
+class _TorchOfTransfoXL:
+    """The module `torch`, but for the tensors of `arange`: their `type_as` takes a dtype."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+    def arange(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        tensor = torch.arange(*args, **kwargs)
+        setattr(tensor, "type_as", lambda dtype: tensor.to(dtype))
+        return tensor

@@ -3,7 +3,9 @@
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, set_seed
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, set_seed
+
+import nc_trainer  # noqa: F401 - repairs Transformer-XL
 
 SMALL = {"vocab_size": 60, "num_labels": 3, "pad_token_id": 1}
 HEADS = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
@@ -31,6 +33,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "ctrl": {"n_embd": 32, "n_layer": 2, "n_head": 4, "dff": 48, "n_positions": 40},
     "xlm": {"emb_dim": 32, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 40},
 }
+if "transfo-xl" in CONFIG_MAPPING:  # transformers 5 does not have it
+    sizes = {"d_model": 32, "d_embed": 32, "n_layer": 2, "n_head": 4, "d_head": 8, "d_inner": 48, "mem_len": 8}
+    CONFIGS["transfo-xl"] = sizes | {"cutoffs": [20, 40], "div_val": 2}
 
 
 def small(name: str, **changes: Any) -> PreTrainedModel:

@@ -79,6 +79,7 @@ CHECKS: dict[str, Callable[[list[str], Sequence[Path]], None]] = {
     "pip": check_pip,
     "python": check_python,
     "bash": check_shell_script,
+    "sh": check_shell_script,
 }
 
 
