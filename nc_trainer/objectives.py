@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nc_trainer.benchmark.statistics import compare
 from nc_trainer.config import TuningSection
+from nc_trainer.config.tuning import SHAPLEY_MSE
 from nc_trainer.errors import ConfigError
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
@@ -23,16 +24,18 @@ def make_goal(
     swapper: ModuleSwapper,
     float_recipe: Recipe,
     batches: Callable[[], Sequence[Batch]],
+    shapley: Callable[[Trial], Reading] | None = None,
 ) -> Goal | None:
     """The objectives that a configuration names, or None when measuring them could not change what is chosen.
 
-    Without a timeout the search ends at its first acceptable recipe, so there is nothing that timing could order.
+    Without a timeout the search ends at its first acceptable recipe, so there is nothing to order by what takes time.
 
     Args:
         metric: what `accuracy` is.
         swapper: of the model.
         float_recipe: with everything in float: what times are compared with.
         batches: model inputs without labels, asked for once, if times are measured.
+        shapley: measures `shapley_mse`; needed if it is named.
     """
     several = tuning.multi_objectives
     names = several.objective or (tuning.objective or "performance",)
@@ -43,6 +46,8 @@ def make_goal(
         "footprint": Objective("footprint", lambda trial: Reading(resident_bytes(swapper.model))),
         "accuracy": Objective("accuracy", _value, higher_is_better=metric.higher_is_better),
     }
+    if shapley is not None:
+        known[SHAPLEY_MSE] = Objective(SHAPLEY_MSE, shapley, costly=True)
     goal = Goal(tuple(known[name] for name in names), several.weight or (1.0,) * len(names))
     return goal if tuning.exit_policy.timeout or not goal.costly else None
 

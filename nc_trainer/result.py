@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from transformers import PreTrainedModel
 
 from nc_trainer.call_counts import repeated_fallbacks
+from nc_trainer.explain import Explanations
 from nc_trainer.recipe import Recipe
 from nc_trainer.report import trial_table
 from nc_trainer.report.data import ReportData
@@ -24,6 +25,7 @@ class QuantizationResult:
         study: outcome, reason, the chosen trial and all trials.
         report: what the page about the search shows; None if it is switched off or could not be made.
         calls: how often each module that can be int8 runs in one forward pass.
+        explanations: of the chosen trial's predictions, where `tuning.shapley` or the objective asks for them.
     """
 
     model: PreTrainedModel
@@ -32,6 +34,7 @@ class QuantizationResult:
     study: StudyResult
     report: ReportData | None = None
     calls: Mapping[str, int] = field(default_factory=dict)
+    explanations: Explanations | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -68,4 +71,5 @@ class QuantizationResult:
         """The baseline and every trial as a text table, the outcome below, and what weakens it."""
         table = trial_table(self.metric, self.baseline, self.trials, self.chosen, self.calls)
         notes = "".join(f"\nNote: {note}" for note in self.notes)
-        return f"{table}\n\nOutcome: {self.outcome} ({self.reason}){notes}"
+        explained = f"\n\n{self.explanations.summary()}" if self.explanations else ""
+        return f"{table}\n\nOutcome: {self.outcome} ({self.reason}){notes}{explained}"

@@ -12,10 +12,12 @@ from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation import TrainerEvaluator
 from nc_trainer.evaluation_rows import TrainerRows
+from nc_trainer.explained_rows import explained_data
 from nc_trainer.objectives import TIMED_BATCHES
 from nc_trainer.quantize import is_int8
 from nc_trainer.row_order import in_random_order
 from nc_trainer.search_space import Calibration
+from nc_trainer.shapley import ExplainedData
 from nc_trainer.tuner import Tuner
 
 
@@ -82,6 +84,9 @@ class TrainerTuner(Tuner):
 
     def _evaluation_rows(self) -> TrainerRows:
         return TrainerRows(self.trainer, self._judged)
+
+    def _explained_data(self, seed: int) -> ExplainedData:
+        return explained_data(self.trainer, self._evaluation_data(), self.config.tuning.shapley, seed)
 
     def _output_dir(self) -> str:
         return str(self.trainer.args.output_dir)

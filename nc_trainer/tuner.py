@@ -17,6 +17,7 @@ from nc_trainer.call_counts import call_counts
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation_rows import EvaluationRows
+from nc_trainer.explain import check_shap
 from nc_trainer.float_parts import float_dtype
 from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
@@ -30,6 +31,7 @@ from nc_trainer.report.numbers import TensorBoardTrials, check_tensorboard
 from nc_trainer.report.progress import TrialProgress
 from nc_trainer.result import QuantizationResult
 from nc_trainer.search_space import Calibration
+from nc_trainer.shapley import ExplainedData, ShapleyMSE, try_to_explain
 from nc_trainer.tuning import (
     Budget,
     Criterion,
@@ -90,19 +92,21 @@ class Tuner(ABC):
         calls = call_counts(self.model, recipe.modules, self._example())
         with self._open_journal(recipe) as journal, _restored_on_error(self.swapper), _dropped_if_empty(journal):
             set_seed(self.config.tuning.random_seed)
+            shapley = self._shapley_mse(recipe)
             evaluation, criterion = self._criterion(self.evaluate())
             metric = criterion.metric
             baseline = _baseline(recipe, evaluation, metric)
-            goal = self._goal(metric, baseline)
+            goal = self._goal(metric, baseline, shapley)
             baseline = replace(baseline, objectives=goal.measure(baseline)) if goal else baseline
             _record_baseline(journal, baseline)
             study = self._study(recipe, criterion, baseline, evaluation, journal, goal)
             result = self._search(study, journal)
             searched = self._searched(study, result, journal, time.monotonic() - started)
-            report = try_to_collect(searched, self.swapper, self.config.tuning.report)
+            explanations = try_to_explain(shapley, result.chosen)
+            report = try_to_collect(searched, self.swapper, self.config.tuning.report, explanations)
             _settle(self.model, self.swapper, result)
         journal.path.unlink()
-        return QuantizationResult(self.model, metric, baseline, result, report, calls)
+        return QuantizationResult(self.model, metric, baseline, result, report, calls, explanations)
 
     def _constrained(self, recipe: Recipe) -> Recipe:
         """What the configuration fixes is fixed in the recipe, and the strategy is shown the rest."""
@@ -152,10 +156,21 @@ class Tuner(ABC):
             )
         return path
 
-    def _goal(self, metric: Metric, baseline: Trial) -> Goal | None:
+    def _shapley_mse(self, recipe: Recipe) -> ShapleyMSE | None:
+        """What explains recipes, if that is asked for. It explains the float model at once: errors come early."""
+        tuning = self.config.tuning
+        if not tuning.explains:
+            return None
+        check_shap()
+        seed = tuning.random_seed if tuning.shapley.seed is None else tuning.shapley.seed
+        shapley = ShapleyMSE(self.swapper, recipe.in_float(), self._explained_data(seed), tuning.shapley, seed)
+        self.swapper.restore()
+        return shapley
+
+    def _goal(self, metric: Metric, baseline: Trial, shapley: ShapleyMSE | None) -> Goal | None:
         if self.objective is not None:
             return Goal((self.objective,), (1.0,))
-        return make_goal(self.config.tuning, metric, self.swapper, baseline.recipe, self._timed_batches)
+        return make_goal(self.config.tuning, metric, self.swapper, baseline.recipe, self._timed_batches, shapley)
 
     def _study(
         self,
@@ -268,6 +283,13 @@ class Tuner(ABC):
     def _evaluation_rows(self) -> EvaluationRows | None:
         """Where the rows that were evaluated can be looked up, None if they cannot."""
         return None
+
+    def _explained_data(self, seed: int) -> ExplainedData:
+        """The rows whose predictions are explained, drawn with `seed`."""
+        raise ConfigError(
+            "`tuning.shapley` and the objective `shapley_mse` need a tokenizer and evaluation rows, which a "
+            "QuantizationTrainer has: use its `quantize()`, or choose another objective."
+        )
 
     @abstractmethod
     def _output_dir(self) -> str:

@@ -66,12 +66,19 @@ def some_batches(dataloader: Any) -> Iterator[Any]:
             dataloader.end()
 
 
+def sampled_indices(length: int, rows: int, seed: int) -> list[int]:
+    """`rows` of so many indices, drawn with `seed`, in order; all of them if there are no more."""
+    return sorted(random.Random(seed).sample(range(length), min(rows, length)))
+
+
+def selected(dataset: Any, indices: list[int]) -> Any:
+    """These rows of a data set, as a data set."""
+    return dataset.select(indices) if hasattr(dataset, "select") else Subset(dataset, indices)
+
+
 def _sample(dataset: Any, rows: int, seed: int) -> Any:
     length = len(dataset) if isinstance(dataset, Sized) else 0
-    if length <= rows:
-        return dataset
-    chosen = sorted(random.Random(seed).sample(range(length), rows))
-    return dataset.select(chosen) if hasattr(dataset, "select") else Subset(dataset, chosen)
+    return dataset if length <= rows else selected(dataset, sampled_indices(length, rows, seed))
 
 
 def model_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from nc_trainer.config.performance import EvaluationPerformance, PerformanceConf
 from nc_trainer.config.post_training import PostTrainingQuantConfig, TuningCriterion
 from nc_trainer.config.quantization import CalibrationConfig, QuantizationConfig, RecipesConfig
 from nc_trainer.config.schema import ModelConfig, TuningConfig
+from nc_trainer.config.shapley import ShapleyConfig
 from nc_trainer.config.tuning import (
     AccuracyCriterion,
     EarlyStoppingConfig,
@@ -39,6 +40,7 @@ __all__ = [
     "QuantizationConfig",
     "RecipesConfig",
     "ReportConfig",
+    "ShapleyConfig",
     "StrategyConfig",
     "TuningConfig",
     "TuningCriterion",

@@ -13,6 +13,7 @@ from nc_trainer.errors import ConfigError
 
 LONGEST_TEXT_SHOWN = 60
 LARGEST_NUMBER_SHOWN = 10**18
+LARGEST_SEED = 2**32 - 1  # numpy's limit
 
 
 @dataclass(frozen=True)

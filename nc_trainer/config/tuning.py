@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
 
-from nc_trainer.config.rules import describe, flag, number, one_of, optional, several, text, whole_number
+from nc_trainer.config.rules import LARGEST_SEED, describe, flag, number, one_of, optional, several, text, whole_number
 from nc_trainer.config.section import Section, setting
+from nc_trainer.config.shapley import ShapleyConfig
 from nc_trainer.errors import ConfigError
 
 DEFAULT_RELATIVE_LOSS = 0.01
 DEFAULT_OBJECTIVE = "performance"
-LOWER_IS_BETTER = ("performance", "modelsize", "footprint")
+SHAPLEY_MSE = "shapley_mse"
+LOWER_IS_BETTER = ("performance", "modelsize", "footprint", SHAPLEY_MSE)
 OBJECTIVES = (*LOWER_IS_BETTER, "accuracy")
-LARGEST_SEED = 2**32 - 1  # numpy's limit
 _NO_GAIN = " (a negative loss would ask int8 to beat the float model)"
 
 
@@ -205,6 +206,9 @@ class TuningSection(Section, path="tuning"):
     multi_objectives: MultiObjectives = field(
         default_factory=MultiObjectives, metadata={"help": "Several objectives instead of one."}
     )
+    shapley: ShapleyConfig = field(
+        default_factory=ShapleyConfig, metadata={"help": "How predictions are explained, if they are."}
+    )
     exit_policy: ExitPolicy = field(default_factory=ExitPolicy, metadata={"help": "When the search stops."})
     early_stopping: EarlyStoppingConfig = field(
         default_factory=EarlyStoppingConfig, metadata={"help": "When a trial is stopped before its last row."}
@@ -235,6 +239,11 @@ class TuningSection(Section, path="tuning"):
             )
         if self.objective is None and self.multi_objectives.objective is None:
             object.__setattr__(self, "objective", DEFAULT_OBJECTIVE)
+
+    @property
+    def explains(self) -> bool:
+        """Whether Shapley values are needed, to choose a recipe or to report."""
+        return self.shapley.report or SHAPLEY_MSE in (self.objective, *(self.multi_objectives.objective or ()))
 
 
 def _check_lengths(section: Section, items: tuple[str, ...] | None, name: str, others: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from nc_trainer.benchmark import describe_machine
 from nc_trainer.config import ReportConfig
 from nc_trainer.evaluation_rows import EvaluationRows
+from nc_trainer.explain import Explanations
 from nc_trainer.hub.describe import engine_of
 from nc_trainer.objectives import saved_bytes
 from nc_trainer.quantize import ModuleSwapper
@@ -68,7 +69,9 @@ class Searched:
     seconds: float
 
 
-def try_to_collect(searched: Searched, swapper: ModuleSwapper, config: ReportConfig) -> ReportData | None:
+def try_to_collect(
+    searched: Searched, swapper: ModuleSwapper, config: ReportConfig, explanations: Explanations | None = None
+) -> ReportData | None:
     """Everything that the page shows. What cannot be found out is left out, with a note that says why.
 
     Costs the budget of the timing, and forward passes over a few batches. The model is left in any recipe. The search
@@ -77,7 +80,7 @@ def try_to_collect(searched: Searched, swapper: ModuleSwapper, config: ReportCon
     if not config.enabled:
         return None
     try:
-        return _Collector(searched, swapper, config).data()
+        return _Collector(searched, swapper, config, explanations).data()
     except Exception as error:
         logger.warning("There will be no report: %s: %s", type(error).__name__, error)
         return None
@@ -88,12 +91,15 @@ class _Collector:
     searched: Searched
     swapper: ModuleSwapper
     config: ReportConfig
+    explanations: Explanations | None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def data(self) -> ReportData:
         searched, result = self.searched, self.searched.result
         value = searched.baseline.value if searched.baseline.value is not None else math.nan
         self.seconds["search"] = searched.seconds
+        if self.explanations is not None:
+            self.seconds["explanations"] = self.explanations.seconds
         modules = self._modules()
         sensitivity = self._timed("ranking", self._sensitivity, lambda note: Sensitivity(note=note))
         speed = self._timed("timing", self._speed, lambda note: Speed(note=note))
@@ -116,6 +122,7 @@ class _Collector:
             speed=speed,
             flipped=flipped,
             seconds=self.seconds,
+            explanations=self.explanations,
         )
 
     def _timed(self, name: str, compute: Callable[[], T], without: Callable[[str], T]) -> T:

@@ -41,6 +41,8 @@ EXEMPT_KEYS = frozenset(
         "tuning.report.examples",
         "tuning.report.ranking",
         "tuning.report.timing",
+        "tuning.shapley.inc_shapley_mse",
+        "tuning.shapley.report",
         "tuning.tensorboard",
         "tuning.workspace.path",
         "tuning.workspace.resume",
