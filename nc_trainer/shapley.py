@@ -37,7 +37,7 @@ HALF_WIDTH = 1.96
 
 
 def try_to_explain(shapley: "ShapleyMSE | None", trial: Trial) -> Explanations | None:
-    """The explanations of a search's chosen trial, None for the float model. A failure costs a warning, not the search."""
+    """The explanations of the chosen trial, None for the float model. A failure costs a warning, not the search."""
     if shapley is None or not trial.recipe.quantized:
         return None
     try:

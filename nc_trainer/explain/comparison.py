@@ -25,7 +25,8 @@ class Comparison:
         high: of the same.
         permutation_error: the part of the standard error that is due to permutations: what another seed would change
             on the same rows. 0 where all values are exact.
-        players: how many values were compared.
+        rows: how many were compared.
+        players: how many values these have.
         sign_flips: how many have another sign.
         sign_flip_share: the share of the float model's sum of |values| that these have, in [0, 1].
         rank_correlation: Spearman's, of the values of a row, mean over rows; None without two values that differ.
@@ -36,6 +37,7 @@ class Comparison:
     low: float
     high: float
     permutation_error: float
+    rows: int
     players: int
     sign_flips: int
     sign_flip_share: float
@@ -69,6 +71,7 @@ def compare_values(floats: Sequence[ShapleyValues], int8s: Sequence[ShapleyValue
         low=max(mse - half, 0.0),
         high=max(mse + half, 0.0),
         permutation_error=permutation_error,
+        rows=rows,
         players=len(before),
         sign_flips=int(flipped.sum()),
         sign_flip_share=float(np.abs(before[flipped]).sum()) / total if total else 0.0,

@@ -1,7 +1,7 @@
 """The record of explained predictions: what the report draws, and the numbers beside it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nc_trainer.errors import NCTrainerError
@@ -41,7 +41,7 @@ class Explanations:
     """Explained predictions of the float model and of the chosen int8 model.
 
     Attributes:
-        rows: those explained.
+        rows: those explained; none where texts may not be shown.
         comparison: the token-wise MSE, its error, and more.
         inc_shapley_mse: Neural Compressor's number, see `nc_trainer.explain.original`; None where it is not computed.
         trial: the number of the int8 model's trial.
@@ -86,6 +86,10 @@ class Explanations:
         except (KeyError, TypeError, AttributeError) as error:
             raise NCTrainerError(f"The explanations are incomplete or damaged: {error!r}.") from error
 
+    def without_texts(self) -> "Explanations":
+        """The numbers alone: no row, no token."""
+        return replace(self, rows=())
+
     def summary(self) -> str:
         """The numbers, in lines."""
         found = self.comparison
@@ -93,7 +97,7 @@ class Explanations:
         original = "" if self.inc_shapley_mse is None else f"\nNeural Compressor's number: {self.inc_shapley_mse:.3g}"
         return (
             f"Shapley MSE of trial {self.trial}: {found.mse:.3g} squared logits, standard error "
-            f"{found.standard_error:.2g}, 95% {found.low:.3g} to {found.high:.3g} ({len(self.rows)} rows, "
+            f"{found.standard_error:.2g}, 95% {found.low:.3g} to {found.high:.3g} ({found.rows} rows, "
             f"{found.players} tokens)\n"
             f"Signs that differ: {found.sign_flips} of {found.players}, with {found.sign_flip_share:.1%} of the float "
             f"model's |values|{correlation}{original}\n"

@@ -10,6 +10,7 @@ from nc_trainer._files import write_text_atomically
 from nc_trainer._json import from_json, to_json
 from nc_trainer.benchmark import BenchmarkReport, Comparison, Machine
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.explain import Explanations
 from nc_trainer.recipe import Recipe
 from nc_trainer.tuning import Metric, Trial
 from nc_trainer.tuning.conclusion import Outcome
@@ -114,7 +115,7 @@ class ReportData:
         flipped: rows that flipped in the chosen trial.
         seconds: what the search and the report took, by what for.
         benchmark: latencies, if the model was benchmarked.
-        explanations: `Explanations.to_dict()`, if predictions were explained.
+        explanations: of predictions, if they were asked for.
     """
 
     created: str
@@ -135,7 +136,7 @@ class ReportData:
     flipped: FlippedRows = field(default_factory=FlippedRows)
     seconds: Mapping[str, float] = field(default_factory=dict)
     benchmark: BenchmarkReport | None = None
-    explanations: Mapping[str, Any] | None = None
+    explanations: Explanations | None = None
 
     @property
     def baseline(self) -> Trial:
@@ -154,9 +155,11 @@ class ReportData:
 
     def for_hub(self) -> "ReportData":
         """What may be uploaded: without the texts of evaluation rows, unless the configuration allows them."""
-        if not self.flipped.examples or self.flipped.for_hub:
+        if self.flipped.for_hub:
             return self
-        return replace(self, flipped=FlippedRows(note="The texts of the evaluation data are left out here."))
+        explanations = self.explanations and self.explanations.without_texts()
+        flipped = FlippedRows(note="The texts of the evaluation data are left out here.")
+        return replace(self, explanations=explanations, flipped=flipped if self.flipped.examples else self.flipped)
 
     def to_dict(self) -> dict[str, Any]:
         """Mappings, lists and numbers, see `nc_trainer._json`; of a trial's recipe what differs from `recipe`."""
@@ -172,6 +175,7 @@ class ReportData:
             "modules": {name: asdict(module) for name, module in self.modules.items()},
             "speed": asdict(self.speed),
             "benchmark": None if self.benchmark is None else self.benchmark.to_dict(),
+            "explanations": None if self.explanations is None else self.explanations.to_dict(),
         }
 
     @classmethod
@@ -209,12 +213,13 @@ class ReportData:
         return cls.from_dict(content)
 
 
-_PLAIN = ("created", "outcome", "reason", "criterion", "threshold", "chosen", "warnings", "seconds", "explanations")
+_PLAIN = ("created", "outcome", "reason", "criterion", "threshold", "chosen", "warnings", "seconds")
 
 
 def _from_dict(data: Mapping[str, Any]) -> ReportData:
     recipe = Recipe.from_dict(data["recipe"])
-    flipped, speed, benchmark = data["flipped"], data["speed"], data["benchmark"]
+    flipped, speed = data["flipped"], data["speed"]
+    benchmark, explanations = data["benchmark"], data["explanations"]
     examples = tuple(FlippedRow(**(row | {"texts": tuple(row["texts"])})) for row in flipped["examples"])
     comparisons = {int(number): Comparison(**one) for number, one in speed["comparisons"].items()}
     return ReportData(
@@ -229,6 +234,7 @@ def _from_dict(data: Mapping[str, Any]) -> ReportData:
         speed=Speed(**(speed | {"comparisons": comparisons})),
         flipped=FlippedRows(**(flipped | {"examples": examples})),
         benchmark=None if benchmark is None else BenchmarkReport.from_dict(benchmark),
+        explanations=None if explanations is None else Explanations.from_dict(explanations),
     )
 
 

@@ -13,6 +13,7 @@ from tiny import accuracy, sensitive_bert, tiny_bert, tiny_tokenizer, tiny_train
 import nc_trainer.shapley
 from nc_trainer import ConfigError, QuantizationError, QuantizationTrainer, TuningConfig
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.explain import Explanations, inc_shapley_mse, mean_magnitudes
 from nc_trainer.quantize import is_int8
 from nc_trainer.shapley import ShapleyMSE
 from nc_trainer.tuning.objective import Reading
@@ -53,6 +54,13 @@ def config(timeout: float = 0, shapley: dict[str, Any] | None = None, **tuning: 
             | tuning,
         }
     )
+
+
+def explained(trainer: QuantizationTrainer, **shapley: Any) -> Explanations:
+    """What `quantize()` explains when it is asked for a report."""
+    found = trainer.quantize(config(shapley={"report": True} | shapley)).explanations
+    assert found is not None
+    return found
 
 
 def text_trainer(tmp_path: Path, model: torch.nn.Module, texts: list[dict[str, Any]], **options: Any) -> Any:
@@ -98,7 +106,7 @@ def test_nothing_is_explained_unless_it_is_asked_for(tmp_path: Path, monkeypatch
 
 def test_the_objective_chooses_the_recipe_that_explains_like_the_float_model(tmp_path: Path, two: None) -> None:
     """Where one module alone spoils int8, leaving it in float is better though less is in int8."""
-    trainer = tiny_trainer(tmp_path, sensitive_bert())
+    trainer = text_trainer(tmp_path, sensitive_bert(), SENTENCES)
     result = trainer.quantize(config(600, strategy={"name": "two"}, objective="shapley_mse"))
     errors = [trial.objectives["shapley_mse"] for trial in result.trials]
     assert errors[1] < errors[0]
@@ -115,7 +123,7 @@ def test_the_objective_chooses_the_recipe_that_explains_like_the_float_model(tmp
 def test_it_can_be_weighed_against_other_objectives(tmp_path: Path, two: None) -> None:
     for weight, chosen in ([1, 0], 1), ([0, 1], 2):
         several = {"objective": ["modelsize", "shapley_mse"], "weight": weight, "higher_is_better": [False, False]}
-        trainer = tiny_trainer(tmp_path / str(chosen), sensitive_bert())
+        trainer = text_trainer(tmp_path / str(chosen), sensitive_bert(), SENTENCES)
         result = trainer.quantize(config(600, strategy={"name": "two"}, multi_objectives=several))
         assert set(result.chosen.objectives) - {"shapley_mse_error"} == {"modelsize", "shapley_mse"}
         assert result.chosen.number == chosen
@@ -141,10 +149,7 @@ def test_without_a_timeout_the_objective_only_reports(tmp_path: Path, two: None)
 
 
 def test_the_same_seed_explains_the_same_rows_the_same_way(tmp_path: Path) -> None:
-    found = [
-        tiny_trainer(tmp_path / str(number)).quantize(config(shapley={"report": True, "seed": seed})).explanations
-        for number, seed in enumerate((1, 1, 2))
-    ]
+    found = [explained(tiny_trainer(tmp_path / str(number)), seed=seed) for number, seed in enumerate((1, 1, 2))]
     assert found[0].rows == found[1].rows
     assert found[0].comparison == found[1].comparison
     assert [row.row for row in found[0].rows] != [row.row for row in found[2].rows]
@@ -154,36 +159,30 @@ def test_a_regression_is_explained_by_its_output(tmp_path: Path) -> None:
     model = tiny_bert(num_labels=1)
     rows = token_rows().add_column("labels", np.linspace(0, 1, 24).tolist())
     trainer = tiny_trainer(tmp_path, model, eval_dataset=rows, compute_metrics=lambda _: {"pearson": 1.0})
-    result = trainer.quantize(config(shapley={"report": True}))
-    assert [row.label for row in result.explanations.rows] == ["", "", ""]
+    assert [row.label for row in explained(trainer).rows] == ["", "", ""]
 
 
-def test_inc_shapley_mse_is_that_of_the_first_ten_texts(tmp_path: Path) -> None:
-    trainer = text_trainer(tmp_path, tiny_bert(max_position_embeddings=128), SENTENCES)
+def test_inc_shapley_mse_is_computed_from_the_raw_texts(tmp_path: Path) -> None:
+    model = tiny_bert(num_labels=2, max_position_embeddings=128)
+    texts = [str(row["sentence"]) for row in SENTENCES[:2]]
+    before, passes = mean_magnitudes(model, tiny_tokenizer(), texts)
+    trainer = text_trainer(tmp_path, model, [row | {"label": row["label"] % 2} for row in SENTENCES[:2]])
     result = trainer.quantize(config(shapley={"report": True, "inc_shapley_mse": True}))
-    assert 0 < result.explanations.inc_shapley_mse < 1
+    after, _ = mean_magnitudes(result.model, tiny_tokenizer(), texts)
+    assert result.explanations.inc_shapley_mse == pytest.approx(inc_shapley_mse(before, after), rel=1e-3)
+    np.testing.assert_allclose(before[:, 0], before[:, 1], rtol=1e-3, err_msg="log-odds of two classes are opposite")
+    assert passes > 0
     assert "Neural Compressor's number: " in result.table()
 
 
 @pytest.mark.parametrize(
-    ("rows", "shapley", "note"),
-    [
-        pytest.param(None, {}, "needs the raw text of one column", id="token ids only"),
-        pytest.param(
-            [{"sentence1": "w1 w2", "sentence2": "w3", "label": 0}] * 4,
-            {},
-            "needs the raw text of one column",
-            id="a pair",
-        ),
-    ],
+    "rows", [None, [{"sentence1": "w1 w2", "sentence2": "w3", "label": 0}] * 4], ids=["token ids only", "a pair"]
 )
-def test_why_there_is_no_inc_shapley_mse(
-    tmp_path: Path, rows: list[dict[str, Any]] | None, shapley: dict[str, Any], note: str
-) -> None:
+def test_why_there_is_no_inc_shapley_mse(tmp_path: Path, rows: list[dict[str, Any]] | None) -> None:
     trainer = text_trainer(tmp_path, tiny_bert(), rows) if rows else tiny_trainer(tmp_path)
-    result = trainer.quantize(config(shapley={"report": True, "inc_shapley_mse": True} | shapley))
-    assert result.explanations.inc_shapley_mse is None
-    assert note in result.explanations.note
+    found = explained(trainer, inc_shapley_mse=True)
+    assert found.inc_shapley_mse is None
+    assert "needs the raw text of one column" in found.note
 
 
 @pytest.mark.parametrize(

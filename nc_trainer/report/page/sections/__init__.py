@@ -7,6 +7,7 @@ from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html
 from nc_trainer.report.page.sections.flipped import flipped
 from nc_trainer.report.page.sections.latency import latency
+from nc_trainer.report.page.sections.explanations import explanations
 from nc_trainer.report.page.sections.machine import machine
 from nc_trainer.report.page.sections.notes import notes
 from nc_trainer.report.page.sections.recipe import recipe
@@ -29,5 +30,6 @@ SECTIONS = (
     Section("flipped", "Answers that changed", flipped),
     Section("latency", "Latency", latency),
     Section("recipe", "The recipe", recipe),
+    Section("explanations", "What the answers rest on", explanations),
     Section("machine", "Machine and versions", machine),
 )
