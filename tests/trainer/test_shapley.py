@@ -72,7 +72,7 @@ def text_trainer(tmp_path: Path, model: torch.nn.Module, texts: list[dict[str, A
     return tiny_trainer(tmp_path, model, eval_dataset=rows, **options)
 
 
-SENTENCES = [{"sentence": f"w{n} w{n + 1} w{n + 2} w7", "label": n % 3} for n in range(12)]
+SENTENCES: list[dict[str, Any]] = [{"sentence": f"w{n} w{n + 1} w{n + 2} w7", "label": n % 3} for n in range(12)]
 
 
 def test_the_chosen_model_is_explained_beside_the_float_model(tmp_path: Path) -> None:
