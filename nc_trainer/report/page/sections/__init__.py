@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html
+from nc_trainer.report.page.sections.explanations import explanations
 from nc_trainer.report.page.sections.flipped import flipped
 from nc_trainer.report.page.sections.latency import latency
-from nc_trainer.report.page.sections.explanations import explanations
 from nc_trainer.report.page.sections.machine import machine
 from nc_trainer.report.page.sections.notes import notes
 from nc_trainer.report.page.sections.recipe import recipe
@@ -28,8 +28,8 @@ SECTIONS = (
     Section("trials", "Accuracy against speed", trials),
     Section("sensitivity", "Where int8 hurts", sensitivity),
     Section("flipped", "Answers that changed", flipped),
+    Section("explanations", "What the answers rest on", explanations),
     Section("latency", "Latency", latency),
     Section("recipe", "The recipe", recipe),
-    Section("explanations", "What the answers rest on", explanations),
     Section("machine", "Machine and versions", machine),
 )
