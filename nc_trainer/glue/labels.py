@@ -14,21 +14,24 @@ CLASSIFIER = "ForSequenceClassification"
 logger = logging.getLogger(__name__)
 
 
-def is_trained_classifier(config: PretrainedConfig) -> bool:
+def is_trained_classifier(config: PretrainedConfig, head: str = CLASSIFIER) -> bool:
     """Whether the checkpoint has a classification head, so that its number of labels is fixed."""
-    return any(name.endswith(CLASSIFIER) for name in config.architectures or ())
+    return any(name.endswith(head) for name in config.architectures or ())
 
 
-def check_label_count(config: PretrainedConfig, label_names: Sequence[str], may_be_subset: bool = False) -> None:
+def check_label_count(
+    config: PretrainedConfig, label_names: Sequence[str], may_be_subset: bool = False, head: str = CLASSIFIER
+) -> None:
     """Raise NCTrainerError when a fine-tuned model does not have the data's number of labels.
 
     Args:
         config: of the model; one that was not fine-tuned as a classifier fits any data.
         label_names: the data's labels; none means regression, which needs a model with one output.
         may_be_subset: accept data that holds only some of the model's labels, as a small evaluation file may.
+        head: how the class of a fine-tuned model ends.
     """
     needed = len(label_names) or 1
-    if not is_trained_classifier(config) or config.num_labels == needed:
+    if not is_trained_classifier(config, head) or config.num_labels == needed:
         return
     if may_be_subset and label_names and _ids_by_name(config, label_names) is not None:
         return

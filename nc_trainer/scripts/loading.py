@@ -46,12 +46,12 @@ def load_tokenizer(model_args: ModelArguments, **options: Any) -> PreTrainedToke
 
 
 def has_head(config: PretrainedConfig, head: str) -> bool:
-    """Whether the checkpoint is of a class whose name ends in `head`, such as `ForSequenceClassification`."""
+    """Whether the checkpoint is of a class whose name has `head` in it, such as `ForSequenceClassification`."""
     return any(head in name for name in config.architectures or ())
 
 
 def check_model(
-    config: PretrainedConfig, model_args: ModelArguments, args: QuantizationTrainingArguments, head: str
+    config: PretrainedConfig, model_args: ModelArguments, args: QuantizationTrainingArguments, *heads: str
 ) -> None:
     """Raise NCTrainerError for a model that does not fit the options.
 
@@ -59,8 +59,7 @@ def check_model(
         config: of the model.
         model_args: where it comes from.
         args: what is to be done with it.
-        head: how the names of classes that are fine-tuned for the task end; models may add to it, as
-            `ForQuestionAnsweringSimple` does.
+        heads: what the names of classes that are fine-tuned for the task have in them, one of these.
     """
     name = model_args.model_name_or_path
     is_int8 = getattr(config, "quantization_config", None) is not None
@@ -70,9 +69,9 @@ def check_model(
         raise NCTrainerError(f"'{name}' holds a quantized model: add --int8 to evaluate or benchmark it")
     if args.tune and Path(name).resolve() == Path(str(args.output_dir)).resolve():
         raise NCTrainerError(f"--tune: --output_dir is the model's own directory, '{name}': its weights would be lost")
-    if args.tune and not has_head(config, head):
+    if args.tune and not any(has_head(config, head) for head in heads):
         raise NCTrainerError(
-            f"--tune: '{name}' is not fine-tuned for the task ({head}); train it first, without --tune"
+            f"--tune: '{name}' is not fine-tuned for the task ({' or '.join(heads)}); train it first, without --tune"
         )
 
 

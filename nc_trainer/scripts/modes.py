@@ -106,6 +106,11 @@ def evaluate_once(trainer: QuantizationTrainer, rows: int | None = None) -> None
     trainer.save_metrics("eval", metrics)
 
 
+def missing_package(package: str, purpose: str) -> NCTrainerError:
+    """The error for an optional package that is not installed."""
+    return NCTrainerError(f"{purpose} needs {package}: pip install {package}")
+
+
 def write_card(trainer: QuantizationTrainer, model_args: ModelArguments, **card: Any) -> None:
     """Write the trained model's card; upload the directory with --push_to_hub."""
     if not os.path.isdir(model_args.model_name_or_path):

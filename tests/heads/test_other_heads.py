@@ -1,7 +1,7 @@
 """Models with other heads than a classifier's: quantized, saved, loaded again, timed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,17 @@ from transformers import (
     BertForMultipleChoice,
     BertForQuestionAnswering,
     BertForTokenClassification,
+    DataCollatorForMultipleChoice,
     DataCollatorForSeq2Seq,
     DataCollatorForTokenClassification,
     EvalPrediction,
     PreTrainedModel,
-    Seq2SeqTrainer,
-    Seq2SeqTrainingArguments,
     set_seed,
 )
 
 from nc_trainer import (
     OptimizedModel,
-    QuantizationMixin,
     QuantizationTrainer,
-    QuantizationTrainingArguments,
     TuningConfig,
 )
 from nc_trainer.calibration.batches import evaluation_batches
@@ -40,21 +37,8 @@ from nc_trainer.calibration.replay import logits
 from nc_trainer.nn import Int8Linear
 from nc_trainer.padding import padded_batch, with_padding_skipped
 from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
 from nc_trainer.tuning.flips import compare_classes
-
-try:
-    from transformers import DataCollatorForMultipleChoice
-except ImportError:  # transformers 4.57 keeps it elsewhere
-    from transformers.data.data_collator import DataCollatorForMultipleChoice
-
-
-class QuantizationSeq2SeqTrainer(QuantizationMixin, Seq2SeqTrainer):
-    pass
-
-
-@dataclass
-class QuantizationSeq2SeqTrainingArguments(QuantizationTrainingArguments, Seq2SeqTrainingArguments):
-    pass
 
 
 def with_head(kind: type[PreTrainedModel], **changes: Any) -> PreTrainedModel:
