@@ -306,9 +306,9 @@ def _restored_on_error(swapper: ModuleSwapper) -> Iterator[None]:
         yield
     except BaseException:
         swapper.restore()
-        raise
-    finally:
         swapper.model.train(was_training)
+        raise
+    swapper.model.eval()  # it does not train any more; in training mode dropout would still be at work
 
 
 @contextmanager

@@ -91,6 +91,13 @@ def test_if_it_raises_the_float_model_is_back(tmp_path: Path) -> None:
     assert trainer.compute_metrics is interrupted
 
 
+def test_a_model_that_was_just_trained_is_left_without_dropout(tmp_path: Path) -> None:
+    model = tiny_bert().train()
+    tiny_trainer(tmp_path, model).quantize(config(**ABSOLUTE))
+    assert not any(module.training for module in model.modules())
+    assert torch.equal(logits(model), logits(model))
+
+
 def test_when_no_trial_can_run_the_outcome_is_baseline(tmp_path: Path) -> None:
     model = tiny_bert()
 
