@@ -16,6 +16,7 @@ PAGES = sorted(
     if path.name != "CHANGELOG.md"
 )
 FENCE = re.compile(r"^(```+)(\S*)[^\n]*\n(.*?)^\1$", flags=re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#\s]+)")
 MARKER = re.compile(r"<!-- not run: (.+) -->\n\Z")
 
 
@@ -57,3 +58,8 @@ def blocks_in(*languages: str) -> list[Block]:
     return [
         block for page in PAGES for block in blocks_of(page) if block.language in languages and block.not_run is None
     ]
+
+
+def links_of(text: str) -> list[str]:
+    """The files that a page links to, without anchors, as they are written."""
+    return [link for link in LINK.findall(text) if "://" not in link]
