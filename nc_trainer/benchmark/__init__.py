@@ -5,6 +5,7 @@ from nc_trainer.benchmark.benchmark import benchmark_models
 from nc_trainer.benchmark.compare_reports import ReportComparison, compare_reports
 from nc_trainer.benchmark.conditions import Conditions
 from nc_trainer.benchmark.cores import Placement, place_instances
+from nc_trainer.benchmark.fit import fit
 from nc_trainer.benchmark.footprint import Footprint, measure_footprint
 from nc_trainer.benchmark.instances import benchmark_instances
 from nc_trainer.benchmark.machine import Machine, describe_machine
@@ -36,6 +37,7 @@ __all__ = [
     "compare_reports",
     "compare_unpaired",
     "describe_machine",
+    "fit",
     "measure_footprint",
     "place_instances",
     "time_interleaved",

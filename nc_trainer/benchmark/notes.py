@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 def notes(report: BenchmarkReport) -> list[str]:
     """A busy machine, series that drift, rounds that depend on each other: one sentence each."""
     found = [_busy(report.conditions)] if report.conditions and report.conditions.busy else []
-    for timing in report.models:
-        change = drift(timing.latencies_by_round_s)
-        if change is not None:
-            direction = "longer" if change > 0 else "less long"
-            found.append(
-                f"{timing.name}: calls of the second half took {abs(change) * 100:.0f} % {direction} than the first "
-                "half's. Either its batches differ, or the machine changed: warm up longer, or wait until it is idle."
-            )
+    drifts = {timing.name: drift(timing.latencies_by_round_s) for timing in report.models}
+    found += [_drift(name, change) for name, change in drifts.items() if change is not None]
+    found += filter(None, (_ratio_drift(report, one) for one in report.comparisons))
     return found + [_dependent(one) for one in report.comparisons if _is_dependent(one)]
 
 
@@ -30,6 +25,26 @@ def _busy(conditions: Conditions) -> str:
     return (
         f"The machine was busy: other programs kept {conditions.others:.1f} of {conditions.processors} processors at "
         "work meanwhile. Latencies are too high, and ratios may be off."
+    )
+
+
+def _drift(name: str, change: float) -> str:
+    return (
+        f"{name}: calls of the second half took {abs(change) * 100:.0f} % {'more' if change > 0 else 'less'} time "
+        "than the first half's. Its batches differ, or the machine changed: warm up longer, or wait until it is idle."
+    )
+
+
+def _ratio_drift(report: BenchmarkReport, comparison: Comparison) -> str | None:
+    seconds = {timing.name: timing.latencies_by_round_s for timing in report.models}
+    pairs = zip(seconds.get(comparison.baseline, ()), seconds.get(comparison.candidate, ()), strict=False)
+    change = drift([baseline / candidate for baseline, candidate in pairs])
+    if change is None:
+        return None
+    return (
+        f"{comparison.candidate} against {comparison.baseline}: the ratio was {abs(change) * 100:.0f} % "
+        f"{'higher' if change > 0 else 'lower'} in the second half than in the first. It depends on the batches, or on "
+        "what else the machine does: do not quote it."
     )
 
 

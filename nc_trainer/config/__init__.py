@@ -5,6 +5,7 @@ values, `parsing` checks keys, `legacy` knows the keys of Neural Compressor that
 the file, `post_training` has the names of Neural Compressor 2.x for the same settings.
 """
 
+from nc_trainer.config.benchmark import BenchmarkConfig
 from nc_trainer.config.evaluation import EvaluationAccuracy, EvaluationConfig
 from nc_trainer.config.loading import load_tuning_config
 from nc_trainer.config.performance import EvaluationPerformance, PerformanceConfigs
@@ -26,6 +27,7 @@ from nc_trainer.config.tuning import (
 
 __all__ = [
     "AccuracyCriterion",
+    "BenchmarkConfig",
     "CalibrationConfig",
     "EarlyStoppingConfig",
     "EvaluationAccuracy",

@@ -1,6 +1,7 @@
-"""The names of Neural Compressor 1.x: `from nc_trainer.experimental import Quantization, common`."""
+"""The names of Neural Compressor 1.x: `from nc_trainer.experimental import Benchmark, Quantization, common`."""
 
 from nc_trainer.experimental import common
+from nc_trainer.experimental.benchmark import Benchmark
 from nc_trainer.experimental.quantization import Quantization
 
-__all__ = ["Quantization", "common"]
+__all__ = ["Benchmark", "Quantization", "common"]

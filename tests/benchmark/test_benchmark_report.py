@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_reports import FULL, INT8, MACHINE, REPORT, VERSION_1, WORKLOAD, replaced
+from sample_reports import FP32, FULL, INT8, MACHINE, REPORT, VERSION_1, WORKLOAD, replaced
 
 from nc_trainer.benchmark import BenchmarkReport, Comparison, ModelTiming
 from nc_trainer.benchmark.text import comparison_text
@@ -170,9 +170,11 @@ def test_comparisons_of_instances_rest_on_rounds() -> None:
 def test_a_drift_and_dependent_rounds_are_noted() -> None:
     timing = dataclasses.replace(INT8, latencies_s=(1.0, 1.01) * 10 + (1.5, 1.51) * 10)
     comparison = Comparison("fp32", "int8", 2.0, 1.5, 2.5, rounds=40, block=9, effective_rounds=3.2)
-    report = replaced(models=(timing,), comparisons=(comparison,))
-    drifted, dependent = report.notes
-    assert drifted.startswith("int8: calls of the second half took 50 % longer than the first half's.")
+    steady = dataclasses.replace(FP32, latencies_s=(1.5, 1.51) * 20)
+    report = replaced(models=(steady, timing), comparisons=(comparison,))
+    drifted, ratio, dependent = report.notes
+    assert ratio.startswith("int8 against fp32: the ratio was 33 % lower in the second half than in the first.")
+    assert drifted.startswith("int8: calls of the second half took 50 % more time than the first half's.")
     assert "40 say no more than 3.2 independent ones" in dependent
     assert "too few rounds to tell (40 rounds worth 3.2 independent ones, at least 6 needed; ratio 2.00)" in str(
         report
