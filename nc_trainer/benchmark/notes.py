@@ -43,8 +43,8 @@ def _ratio_drift(report: BenchmarkReport, comparison: Comparison) -> str | None:
         return None
     return (
         f"{comparison.candidate} against {comparison.baseline}: the ratio was {abs(change) * 100:.0f} % "
-        f"{'higher' if change > 0 else 'lower'} in the second half than in the first. It depends on the batches, or on "
-        "what else the machine does: do not quote it."
+        f"{'higher' if change > 0 else 'lower'} in the second half than in the first. It depends on the batches, or "
+        "on what else the machine does: do not quote it."
     )
 
 
