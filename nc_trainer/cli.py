@@ -59,6 +59,7 @@ def _add_quantize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration_data", type=Path, help="a csv or json file whose rows rank the modules")
     parser.add_argument("--tuning_config", type=Path, help="YAML file, see docs/yaml.md")
     parser.add_argument("--int8_embeddings", action="store_true", help="also store embedding tables in int8")
+    parser.add_argument("--no_report", action="store_true", help="save no page about the search and no model card")
     _add_data(parser)
     parser.set_defaults(run=_quantize)
 
@@ -109,8 +110,9 @@ def _add_benchmark_options(parser: argparse.ArgumentParser) -> None:
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="directory that holds nc_trainer_report.json")
     parser.add_argument("--benchmark", type=Path, help="what `nc-trainer benchmark --output` wrote: latencies to show")
+    parser.add_argument("--plots", action="store_true", help="also draw PNG files, for the card; needs matplotlib")
     parser.add_argument("--no_texts", action="store_true", help="leave the texts of the evaluation data out, for good")
-    parser.set_defaults(run=lambda options: report(options.model, options.benchmark, options.no_texts))
+    parser.set_defaults(run=lambda options: report(options.model, options.benchmark, options.plots, options.no_texts))
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +121,8 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _quantize(options: argparse.Namespace) -> int:
-    return quantize(_job(options, options.output_dir), options.tuning_config, options.int8_embeddings)
+    job = _job(options, options.output_dir)
+    return quantize(job, options.tuning_config, options.int8_embeddings, report=not options.no_report)
 
 
 def _benchmark(options: argparse.Namespace) -> int:

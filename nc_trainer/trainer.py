@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,9 @@ from nc_trainer.errors import NCTrainerError, TrainingRefusedError
 from nc_trainer.evaluation import TrainerEvaluator, without_progress_bars
 from nc_trainer.hub import recipe_of
 from nc_trainer.quantize import is_int8
-from nc_trainer.report.data import ReportData
+from nc_trainer.report.card import CardFacts
 from nc_trainer.report.numbers import trial_numbers
-from nc_trainer.report.write import try_to_write_report
+from nc_trainer.report.write import Report
 from nc_trainer.result import QuantizationResult
 from nc_trainer.row_order import in_length_batches
 from nc_trainer.trainer_benchmark import Quantized, TrainerBenchmark
@@ -47,7 +48,7 @@ class QuantizationMixin(_Base):
                 raise NCTrainerError("Pass `processing_class` or its old name `tokenizer`, not both.")
             kwargs["processing_class"] = kwargs.pop("tokenizer")
         self._quiet = False
-        self._report: ReportData | None = None
+        self._report: Report | None = None
         self._quantized: Quantized | None = None
         super().__init__(*args, **kwargs)
 
@@ -84,7 +85,7 @@ class QuantizationMixin(_Base):
             tuner = TrainerTuner(self, config, metric_name, eval_dataset, calibration_dataset)
             tuner.log_trial = self._log_trial
             result = tuner.run()
-        self._report = result.report
+        self._report = Report(result.report, tuner.config.tuning.report.plots) if result.report else None
         self._quantized = Quantized(tuner.swapper, result.recipe) if is_int8(self.model) else None
         return result
 
@@ -98,7 +99,8 @@ class QuantizationMixin(_Base):
         """Evaluate the model once, then time its forward pass on the evaluation batches, beside a float model's.
 
         Batches are collated before the clock starts. After `quantize()` the float model that the int8 one came from is
-        timed in the same rounds, by switching recipes; nothing is copied.
+        timed in the same rounds, by switching recipes; nothing is copied. What is saved next has the latencies on its
+        page.
 
         Args:
             eval_dataset: rows to score and to time; None is the trainer's.
@@ -110,7 +112,10 @@ class QuantizationMixin(_Base):
         Raises:
             NCTrainerError: something cannot be timed as asked.
         """
-        return TrainerBenchmark(self, eval_dataset, baseline, options, self._quantized).run()
+        report = TrainerBenchmark(self, eval_dataset, baseline, options, self._quantized).run()
+        if self._report is not None:
+            self._report = self._report.with_benchmark(report)
+        return report
 
     def score(self, eval_dataset: Any = None) -> tuple[str, float]:
         """Name and value of the metric that `quantize` would judge by default, without a word in the logs."""
@@ -151,15 +156,40 @@ class QuantizationMixin(_Base):
         if recipe_of(self.model) is None or not self.args.should_save:
             super().save_model(output_dir, _internal_call)
             return
-        with staged_directory(output_dir or str(self.args.output_dir)) as stage:
+        final = Path(output_dir or str(self.args.output_dir))
+        with staged_directory(final) as stage:
             super().save_model(str(stage), _internal_call=True)
-            self._save_report(stage, for_hub=_internal_call or self.args.push_to_hub)
+            if self._report is not None:
+                is_public = _internal_call or self.args.push_to_hub
+                (self._report.for_hub() if is_public else self._report).try_to_write(stage, final)
         if self.args.push_to_hub and not _internal_call:
             self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
 
-    def _save_report(self, directory: Path, for_hub: bool) -> None:
-        if self._report is not None:
-            try_to_write_report(self._report.for_hub() if for_hub else self._report, directory)
+    def create_model_card(
+        self,
+        language: str | None = None,
+        license: str | None = None,
+        tags: str | list[str] | None = None,
+        model_name: str | None = None,
+        finetuned_from: str | None = None,
+        tasks: str | list[str] | None = None,
+        dataset_tags: str | list[str] | None = None,
+        dataset: str | list[str] | None = None,
+        dataset_args: str | list[str] | None = None,
+    ) -> None:
+        """Trainer's for a float model; after `quantize()` a card of the int8 model, with what the search measured.
+
+        Of a card that is there already only our own block is written again, unless Trainer generated it.
+        """
+        facts = CardFacts(
+            language, license, tags, model_name, finetuned_from, tasks, dataset_tags, dataset, dataset_args
+        )
+        if self._report is None or recipe_of(self.model) is None:
+            super().create_model_card(**vars(facts))
+        elif self.is_world_process_zero():
+            self._report = replace(self._report, facts=facts)
+            directory = Path(str(self.args.output_dir))
+            self._report.write_card(directory, directory)
 
     def log(self, *args: Any, **kwargs: Any) -> None:
         """Trainer's, except that the evaluations of a search do not reach the logs; its trials do, once each."""

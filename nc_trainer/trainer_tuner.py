@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 from transformers import PreTrainedModel, Trainer
 
 from nc_trainer.calibration.batches import evaluation_batches
-from nc_trainer.config import TuningConfig, load_tuning_config
+from nc_trainer.config import ReportConfig, TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation import TrainerEvaluator
 from nc_trainer.evaluation_rows import TrainerRows
@@ -45,6 +46,10 @@ class TrainerTuner(Tuner):
 
     def _embeddings(self) -> bool:
         return super()._embeddings() or getattr(self.trainer.args, "int8_embeddings", False)
+
+    def _report(self) -> ReportConfig:
+        wanted = getattr(self.trainer.args, "report", True)
+        return super()._report() if wanted else replace(super()._report(), enabled=False)
 
     def _judged_rows(self, config: TuningConfig) -> Any:
         tuning = config.tuning

@@ -11,9 +11,9 @@ from nc_trainer.errors import NCTrainerError
 class QuantizationTrainingArguments(TrainingArguments):
     """`TrainingArguments` with the options of a quantization script.
 
-    What to do: `tune`, `int8`, `benchmark`, `accuracy_only`. How to tune: `tuning_config`, `int8_embeddings`.
-    How to benchmark: what begins with `benchmark_`, and `batch_by_length`. `no_cuda` and `overwrite_output_dir`, which
-    transformers 5 dropped, are accepted with every version of transformers.
+    What to do: `tune`, `int8`, `benchmark`, `accuracy_only`. How to tune: `tuning_config`, `int8_embeddings`,
+    `report`. How to benchmark: what begins with `benchmark_`, and `batch_by_length`. `no_cuda` and
+    `overwrite_output_dir`, which transformers 5 dropped, are accepted with every version of transformers.
     """
 
     tune: bool = field(
@@ -30,6 +30,9 @@ class QuantizationTrainingArguments(TrainingArguments):
     int8_embeddings: bool = field(
         default=False,
         metadata={"help": "Also make embedding tables int8 (weight only), whatever the configuration says."},
+    )
+    report: bool = field(
+        default=True, metadata={"help": "Save a page about the search and a model card beside the int8 model."}
     )
     benchmark_warmup: int = field(default=5, metadata={"help": "Batches run before the clock starts."})
     benchmark_iters: int = field(

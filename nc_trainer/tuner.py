@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
 from nc_trainer.call_counts import call_counts
-from nc_trainer.config import TuningConfig
+from nc_trainer.config import ReportConfig, TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation_rows import EvaluationRows
 from nc_trainer.explain import check_shap
@@ -28,6 +28,7 @@ from nc_trainer.quantize import ModuleSwapper, full_recipe
 from nc_trainer.recipe import Recipe
 from nc_trainer.report.collect import Searched, model_name, try_to_collect
 from nc_trainer.report.numbers import TensorBoardTrials, check_tensorboard
+from nc_trainer.report.plots import check_matplotlib
 from nc_trainer.report.progress import TrialProgress
 from nc_trainer.result import QuantizationResult
 from nc_trainer.search_space import Calibration
@@ -80,6 +81,8 @@ class Tuner(ABC):
         self.log_trial: Callable[[Trial], None] = lambda trial: None
         if config.tuning.tensorboard:
             check_tensorboard()
+        if config.tuning.report.plots:
+            check_matplotlib()
 
     def run(self) -> QuantizationResult:
         """Baseline, search, and the model left in the chosen recipe.
@@ -103,7 +106,7 @@ class Tuner(ABC):
             result = self._search(study, journal)
             searched = self._searched(study, result, journal, time.monotonic() - started)
             explanations = try_to_explain(shapley, result.chosen)
-            report = try_to_collect(searched, self.swapper, self.config.tuning.report, explanations)
+            report = try_to_collect(searched, self.swapper, self._report(), explanations)
             _settle(self.model, self.swapper, result)
         journal.path.unlink()
         return QuantizationResult(self.model, metric, baseline, result, report, calls, explanations)
@@ -252,6 +255,9 @@ class Tuner(ABC):
         if self.config.tuning.exit_policy.performance_only:
             criterion = Criterion(criterion.metric, None, math.inf)
         return evaluation, criterion
+
+    def _report(self) -> ReportConfig:
+        return self.config.tuning.report
 
     def _embeddings(self) -> bool:
         return self.config.quantization.embeddings

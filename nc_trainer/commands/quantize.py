@@ -6,7 +6,7 @@ from nc_trainer.commands.setup import Job, make_trainer
 from nc_trainer.errors import NCTrainerError
 
 
-def quantize(job: Job, tuning_config: Path | None, embeddings: bool) -> int:
+def quantize(job: Job, tuning_config: Path | None, embeddings: bool, report: bool = True) -> int:
     """Quantize the job's model into its output directory and print the table of trials.
 
     Returns:
@@ -21,6 +21,7 @@ def quantize(job: Job, tuning_config: Path | None, embeddings: bool) -> int:
         )
     trainer = make_trainer(job)
     trainer.args.int8_embeddings = embeddings
+    trainer.args.report = report
     result = trainer.quantize(tuning_config)
     print(result.table())
     trainer.save_model()

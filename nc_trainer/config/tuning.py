@@ -188,6 +188,7 @@ class ReportConfig(Section, path="tuning.report"):
     ranking: bool = setting(
         False, flag(), "Rank the modules for the page even if the search did not need it; costs about one evaluation."
     )
+    plots: bool = setting(False, flag(), "Draw the page's pictures as PNG for the model card; needs matplotlib.")
 
 
 @dataclass(frozen=True, kw_only=True)

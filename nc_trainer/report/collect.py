@@ -149,7 +149,9 @@ class _Collector:
             self.swapper.apply(recipe)
             sizes[name] = saved_bytes(model)
         labels = tuple(label_name(model.config, number) for number in range(model.config.num_labels))
-        return ModelFacts(self.searched.name, type(model).__name__, labels, sizes["float"], sizes["chosen"])
+        return ModelFacts(
+            self.searched.name, type(model).__name__, labels, sizes["float"], sizes["chosen"], _hub_name(model)
+        )
 
     def _sensitivity(self) -> Sensitivity:
         damage = self.searched.ranking()
@@ -189,3 +191,9 @@ def model_name(model: PreTrainedModel) -> str:
     """The last part of where it came from, or else its type."""
     path = getattr(model.config, "_name_or_path", "") or ""
     return Path(path).name or model.config.model_type
+
+
+def _hub_name(model: PreTrainedModel) -> str | None:
+    """Where on the hub it came from; None if from a directory, even one that is gone."""
+    name = getattr(model.config, "_name_or_path", "") or ""
+    return name if name.count("/") == 1 and not name.startswith((".", "/")) and not Path(name).exists() else None

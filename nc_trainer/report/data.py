@@ -22,13 +22,17 @@ FILE_NAME = "nc_trainer_report.json"
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The model: `labels` by class id; bytes of all tensors that are saved, in float and as it was chosen."""
+    """The model: `labels` by class id; bytes of all tensors that are saved, in float and as it was chosen.
+
+    `base` is where the float model is on the hub, None for one from a directory.
+    """
 
     name: str
     architecture: str
     labels: tuple[str, ...]
     float_bytes: int
     chosen_bytes: int
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,8 +159,10 @@ class ReportData:
 
     def for_hub(self) -> "ReportData":
         """What may be uploaded: without the texts of evaluation rows, unless the configuration allows them."""
-        if self.flipped.for_hub:
-            return self
+        return self if self.flipped.for_hub else self.without_texts()
+
+    def without_texts(self) -> "ReportData":
+        """The same without what evaluation rows say."""
         explanations = self.explanations and self.explanations.without_texts()
         flipped = FlippedRows(note="The texts of the evaluation data are left out here.")
         return replace(self, explanations=explanations, flipped=flipped if self.flipped.examples else self.flipped)

@@ -39,6 +39,7 @@ EXEMPT_KEYS = frozenset(
         "tuning.exit_policy.max_trials",
         "tuning.report.enabled",
         "tuning.report.examples",
+        "tuning.report.plots",
         "tuning.report.ranking",
         "tuning.report.timing",
         "tuning.shapley.inc_shapley_mse",

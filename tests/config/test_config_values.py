@@ -82,7 +82,7 @@ def test_the_defaults_are_these() -> None:
             "metric": None,
             "tensorboard": False,
             "workspace": {"path": None, "resume": None},
-            "report": {"enabled": True, "examples": "local", "timing": 20.0, "ranking": False},
+            "report": {"enabled": True, "examples": "local", "timing": 20.0, "ranking": False, "plots": False},
         },
         "version": "1.0",
     }

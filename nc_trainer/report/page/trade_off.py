@@ -44,6 +44,11 @@ class TradeOff:
         """Whether speed was measured."""
         return bool(self.data.speed.comparisons)
 
+    @property
+    def axis_title(self) -> str:
+        """What is shown from left to right."""
+        return "times as fast as the float model" if self.is_timed else "share of the weights in int8"
+
     @cached_property
     def shown(self) -> list[Trial]:
         """Trials that have a place."""
@@ -68,7 +73,6 @@ class TradeOff:
         """The picture."""
         x, y = self._scales()
         unit = "×" if self.is_timed else ""
-        title = "times as fast as the float model" if self.is_timed else "share of the weights in int8"
         return picture(
             "trade-off",
             f"{self.data.metric.name} against {'speed' if self.is_timed else 'share of int8'}",
@@ -77,7 +81,7 @@ class TradeOff:
             horizontal_grid(y, y(self.data.threshold) + BELOW),
             self._threshold(y),
             self._steps(x, y),
-            horizontal_axis(x, BOTTOM + 8, title, unit),
+            horizontal_axis(x, BOTTOM + 8, self.axis_title, unit),
             [self._trial(trial, x, y) for trial in self.shown],
             self._labels(x, y),
         )
