@@ -48,8 +48,10 @@ def options_page() -> str:
     """What `QuantizationTrainingArguments` adds."""
     kind = QuantizationTrainingArguments
     held = {item.name: item for item in fields(kind)}
-    own = [held[name] for name in inspect.get_annotations(kind)]
-    rows = [(f"`--{item.name}`", _type(item.type), _default_or_nothing(item), item.metadata["help"]) for item in own]
+    own = inspect.get_annotations(kind)  # HfArgumentParser writes the types that it has understood into the fields
+    rows = [
+        (f"`--{name}`", _type(own[name]), _default_or_nothing(held[name]), held[name].metadata["help"]) for name in own
+    ]
     return _page(
         "All options",
         f"What `{kind.__name__}` has beside everything in `TrainingArguments`; `HfArgumentParser` makes the "

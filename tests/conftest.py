@@ -15,6 +15,11 @@ hypothesis.settings.register_profile("nc_trainer", deadline=None)
 hypothesis.settings.load_profile("nc_trainer")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# Transformer-XL's tokenizer calls itself deprecated whenever it is made, and says why:
+# https://github.com/huggingface/transformers/blob/v4.57.6/docs/source/en/model_doc/transfo-xl.md
+# It is tested because people have such checkpoints; this goes together with the support of 4.57.
+UNAVOIDABLE = "`TransfoXL` was deprecated"
+
 
 class DeprecationRecorder(logging.Handler):
     """Keeps what transformers logs (it does not always warn) about deprecated use."""
@@ -25,7 +30,7 @@ class DeprecationRecorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if "deprecated" in message:
+        if "deprecated" in message and not message.startswith(UNAVOIDABLE):
             self.messages.append(message)
 
 

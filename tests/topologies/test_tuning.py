@@ -13,7 +13,7 @@ import run_glue_tune
 import run_topology
 import torch
 from fine_tuned import QUIET, FineTuned, fine_tuned
-from matmuls import float_matmul_weights
+from float_products import float_matmul_weights
 from topologies import TOPOLOGIES
 from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification, PreTrainedModel
 
