@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from datasets import disable_progress_bars
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel, set_seed
@@ -26,6 +27,26 @@ def example(folder: str, script: str) -> Run:
         sys.path.insert(0, str(EXAMPLES / folder))
     main = importlib.import_module(script).main
     return lambda options: main([*options.split(), "--report_to", "none", "--disable_tqdm", "true"])
+
+
+def run_in(directory: Path, run: Run, options: str) -> None:
+    """Run a script in another directory, from a fixture that several tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        run(options)
+
+
+def tune_and_benchmark(run: Run, options: str, training: str) -> tuple[dict[str, float], dict[str, Any]]:
+    """Turn `model` into `int8` and benchmark that, in the working directory.
+
+    `training` names the training rows. Returns the metrics after tuning, and the benchmark's record of the model.
+    """
+    run(f"--model_name_or_path model {options} {training} --do_train --do_eval --tune --output_dir int8")
+    run(
+        f"--model_name_or_path int8 {options} --int8 --benchmark --output_dir log --overwrite_output_dir "
+        "--benchmark_iters 2 --benchmark_warmup 1 --per_device_eval_batch_size 3"
+    )
+    return results(Path("int8")), json.loads(Path("log/benchmark.json").read_text())["models"][0]
 
 
 def write(path: Path, text: str) -> Path:

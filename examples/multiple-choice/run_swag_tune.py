@@ -16,15 +16,14 @@ from transformers import (
     DataCollatorForMultipleChoice,
     EvalPrediction,
     PreTrainedTokenizerBase,
-    set_seed,
 )
 
 from nc_trainer import NCTrainerError, QuantizationTrainer
 from nc_trainer._files import write_text_atomically
 from nc_trainer.glue.preprocessing import ensure_pad_token, usable_length
-from nc_trainer.scripts.arguments import DataArguments, parse_arguments
+from nc_trainer.scripts.arguments import DataArguments
 from nc_trainer.scripts.loading import check_model, explained, load_config, load_tokenizer, load_weights
-from nc_trainer.scripts.modes import run_modes, run_script, set_up_logging, write_card
+from nc_trainer.scripts.modes import prepared_arguments, run_modes, run_script, write_card
 from nc_trainer.scripts.rows import Splits, column_values, load_splits
 
 
@@ -50,9 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str] | None = None) -> None:
     """The steps of the script, in order."""
-    model_args, data_args, training_args = parse_arguments(argv, ChoiceArguments)
-    set_up_logging(training_args)
-    set_seed(training_args.seed)
+    model_args, data_args, training_args = prepared_arguments(argv, ChoiceArguments)
     splits = load_splits(data_args, model_args, training_args)
     with explained(model_args.model_name_or_path):
         config = load_config(model_args)

@@ -16,21 +16,20 @@ from transformers import (
     DataCollatorWithPadding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    set_seed,
 )
 
 from nc_trainer import QuantizationTrainingArguments
 from nc_trainer._files import write_text_atomically
 from nc_trainer.glue.preprocessing import usable_length
-from nc_trainer.scripts.arguments import ModelArguments, parse_arguments, purposes
+from nc_trainer.scripts.arguments import ModelArguments, purposes
 from nc_trainer.scripts.loading import check_model, explained, load_config, load_tokenizer, load_weights
 from nc_trainer.scripts.modes import (
     check_purposes,
     evaluate_once,
     first_rows,
+    prepared_arguments,
     run_modes,
     run_script,
-    set_up_logging,
     write_card,
 )
 from nc_trainer.squad import Answer, QuantizationQuestionAnsweringTrainer
@@ -45,9 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str] | None = None) -> None:
     """The steps of the script, in order."""
-    model_args, data_args, training_args = parse_arguments(argv, SquadArguments)
-    set_up_logging(training_args)
-    set_seed(training_args.seed)
+    model_args, data_args, training_args = prepared_arguments(argv, SquadArguments)
     examples = load_examples(data_args, model_args, training_args)
     model, tokenizer = load_model(model_args, training_args)
     features = make_features(examples, data_args, training_args, tokenizer)

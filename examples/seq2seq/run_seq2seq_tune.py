@@ -15,15 +15,14 @@ from transformers import (
     DataCollatorForSeq2Seq,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    set_seed,
 )
 
 from nc_trainer import NCTrainerError
 from nc_trainer._files import write_text_atomically
 from nc_trainer.glue.preprocessing import usable_length
-from nc_trainer.scripts.arguments import DataArguments, parse_arguments
+from nc_trainer.scripts.arguments import DataArguments
 from nc_trainer.scripts.loading import check_model, explained, load_config, load_tokenizer, load_weights
-from nc_trainer.scripts.modes import run_modes, run_script, set_up_logging, write_card
+from nc_trainer.scripts.modes import prepared_arguments, run_modes, run_script, write_card
 from nc_trainer.scripts.rows import Splits, column_values, load_splits
 from nc_trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
 
@@ -60,9 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str] | None = None) -> None:
     """The steps of the script, in order."""
-    model_args, data_args, training_args = parse_arguments(argv, PairArguments, QuantizationSeq2SeqTrainingArguments)
-    set_up_logging(training_args)
-    set_seed(training_args.seed)
+    model_args, data_args, training_args = prepared_arguments(
+        argv, PairArguments, QuantizationSeq2SeqTrainingArguments
+    )
     judge_generated_texts(training_args, data_args)
     splits = load_splits(data_args, model_args, training_args)
     with explained(model_args.model_name_or_path):

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from datasets import Dataset
 from tags import entity_metrics, named, tokenize, with_words
-from transformers import AutoModelForTokenClassification, DataCollatorForTokenClassification, set_seed
+from transformers import AutoModelForTokenClassification, DataCollatorForTokenClassification
 
 from nc_trainer import NCTrainerError, QuantizationTrainer
 from nc_trainer._files import write_text_atomically
 from nc_trainer.glue.labels import align_labels, check_label_count
 from nc_trainer.glue.preprocessing import usable_length
-from nc_trainer.scripts.arguments import DataArguments, parse_arguments
+from nc_trainer.scripts.arguments import DataArguments
 from nc_trainer.scripts.loading import check_model, explained, has_head, load_config, load_tokenizer, load_weights
-from nc_trainer.scripts.modes import run_modes, run_script, set_up_logging, write_card
+from nc_trainer.scripts.modes import prepared_arguments, run_modes, run_script, write_card
 from nc_trainer.scripts.rows import load_splits
 
 HEAD = "ForTokenClassification"
@@ -48,9 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: Sequence[str] | None = None) -> None:
     """The steps of the script, in order."""
-    model_args, data_args, training_args = parse_arguments(argv, TagArguments)
-    set_up_logging(training_args)
-    set_seed(training_args.seed)
+    model_args, data_args, training_args = prepared_arguments(argv, TagArguments)
     splits = load_splits(data_args, model_args, training_args)
     words, tags = with_words(splits, data_args.text_column_name, data_args.label_column_name)
     with explained(model_args.model_name_or_path):

@@ -82,7 +82,7 @@ def _bytes(value: Tensor) -> bytes:
 def _sequence_length(batch: Mapping[str, Tensor]) -> int | None:
     for name in SEQUENCE_INPUTS:
         if name in batch and batch[name].ndim > 1:
-            return batch[name].shape[1]
+            return batch[name].shape[1 if name == "inputs_embeds" else -1]  # [rows, choices, tokens] has three
     return None
 
 

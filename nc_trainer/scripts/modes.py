@@ -9,10 +9,11 @@ from typing import Any
 
 import transformers
 from datasets import Dataset
+from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.scripts.arguments import DataArguments, ModelArguments
+from nc_trainer.scripts.arguments import DataArguments, ModelArguments, parse_arguments
 from nc_trainer.trainer import QuantizationTrainer
 from nc_trainer.training_args import QuantizationTrainingArguments
 from nc_trainer.tuning import choose_metric
@@ -24,6 +25,18 @@ def run_script(run: Callable[[Sequence[str] | None], None], argv: Sequence[str] 
         run(argv)
     except NCTrainerError as error:
         raise SystemExit(f"error: {error}") from error
+
+
+def prepared_arguments(
+    argv: Sequence[str] | None,
+    data_arguments: type[DataArguments],
+    training_arguments: type[QuantizationTrainingArguments] = QuantizationTrainingArguments,
+) -> Any:
+    """Model, data and training arguments, see `parse_arguments`, with logging and the seed set as they say."""
+    parsed = parse_arguments(argv, data_arguments, training_arguments)
+    set_up_logging(parsed[2])
+    set_seed(parsed[2].seed)
+    return parsed
 
 
 def run_modes(trainer: QuantizationTrainer, evaluate: Callable[[], None] | None = None) -> None:

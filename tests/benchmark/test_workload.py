@@ -34,6 +34,12 @@ def test_without_attention_mask_padding_is_unknown() -> None:
     assert workload.sequence_length_max == 7
 
 
+def test_the_tokens_of_choices_are_counted_and_not_the_choices() -> None:
+    batch = {"input_ids": torch.ones(2, 3, 7, dtype=torch.int64), "attention_mask": torch.ones(2, 3, 7)}
+    workload = describe_workload([batch])
+    assert (workload.batch_size_max, workload.sequence_length_max, workload.tokens_real) == (2, 7, 42)
+
+
 def test_batches_that_are_not_text_have_no_sequence_length() -> None:
     workload = describe_workload([{"pixels": torch.zeros(3, 8, 8)}])
     assert (workload.samples, workload.sequence_length_median) == (3, None)

@@ -1,12 +1,11 @@
 """All nine GLUE tasks from their official layout: tuned, then benchmarked, as a user would."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from example_scripts import Run, example, results, write, write_model
+from example_scripts import Run, example, results, tune_and_benchmark, write, write_model
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from nc_trainer.glue.headers import HEADERS
@@ -89,22 +88,17 @@ def test_a_task_is_tuned_and_benchmarked(
     run: Callable[[str], Run], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = run(name)
-    common = f"--task_name {name} --dataset_location glue --do_eval --no_cuda --max_seq_length 16"
-    script(f"--model_name_or_path model {common} --do_train --tune --output_dir int8 --overwrite_output_dir")
+    found, timing = tune_and_benchmark(
+        script, f"--task_name {name} --dataset_location glue --no_cuda --max_seq_length 16", ""
+    )
     metric = METRICS.get(name, "accuracy")
     printed = capsys.readouterr().out
     assert metric in printed
     assert "int8 model was saved in int8" in printed
-    found = results(tmp_path / "int8")
     assert {f"eval_{each}" for each in GLUE_TASKS[name].metrics} <= set(found)
     assert ("eval_accuracy_mm" in found) == (name == "mnli")
     assert found["eval_samples"] == len(TEXTS)
 
-    script(
-        f"--model_name_or_path int8 {common} --int8 --benchmark --output_dir log --overwrite_output_dir "
-        "--benchmark_iters 2 --benchmark_warmup 1 --per_device_eval_batch_size 3"
-    )
-    timing = json.loads((tmp_path / "log/benchmark.json").read_text())["models"][0]
     assert timing["metric_name"] == metric
     assert timing["metric_value"] == found[f"eval_{metric}"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-from example_scripts import Run, example, results, write, write_model
+from example_scripts import Run, example, results, run_in, tune_and_benchmark, write, write_model
 from transformers import AutoModelForTokenClassification, BertForTokenClassification
 
 from nc_trainer.scripts import rows as source
@@ -30,12 +30,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("ner")
     write(directory / "rows.json", JSON)
     write_model(directory / "start", BertForTokenClassification, VOCABULARY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(directory)
-        files = "--train_file rows.json --validation_file rows.json --ignore_mismatched_sizes"
-        example("token-classification", "run_ner_tune")(
-            f"--model_name_or_path start {files} {TRAIN} --output_dir model"
-        )
+    files = "--train_file rows.json --validation_file rows.json --ignore_mismatched_sizes"
+    script = example("token-classification", "run_ner_tune")
+    run_in(directory, script, f"--model_name_or_path start {files} {TRAIN} --output_dir model")
     return directory
 
 
@@ -59,18 +56,12 @@ def test_training_learns_the_entities(trained: Path) -> None:
 def test_tune_then_benchmark(
     run: Run, file: str, padding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    common = f"--validation_file {file} --do_eval --no_cuda --max_seq_length 16 --pad_to_max_length {padding}"
-    run(f"--model_name_or_path model --train_file {file} --do_train {common} --tune --output_dir int8")
+    common = f"--validation_file {file} --no_cuda --max_seq_length 16 --pad_to_max_length {padding}"
+    tuned, timing = tune_and_benchmark(run, common, f"--train_file {file}")
     assert "Outcome: met" in capsys.readouterr().out
-    tuned = results(tmp_path / "int8")
     loaded = AutoModelForTokenClassification.from_pretrained(tmp_path / "int8")
     assert any(tensor.dtype == torch.int8 for tensor in loaded.state_dict().values())
 
-    run(
-        f"--model_name_or_path int8 {common} --int8 --benchmark --output_dir log --overwrite_output_dir "
-        "--benchmark_iters 2 --benchmark_warmup 1 --per_device_eval_batch_size 3"
-    )
-    timing = json.loads((tmp_path / "log/benchmark.json").read_text())["models"][0]
     assert (timing["metric_name"], timing["metric_value"]) == ("f1", tuned["eval_f1"])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from example_scripts import Run, example, results, write
+from example_scripts import Run, example, results, run_in, tune_and_benchmark, write
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -55,10 +55,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("seq2seq")
     write(directory / "rows.json", json.dumps(ROWS))
     write_bart(directory / "start")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(directory)
-        files = "--train_file rows.json --validation_file rows.json"
-        example("seq2seq", "run_seq2seq_tune")(f"--model_name_or_path start {files} {TRAIN} --output_dir model")
+    files = "--train_file rows.json --validation_file rows.json"
+    script = example("seq2seq", "run_seq2seq_tune")
+    run_in(directory, script, f"--model_name_or_path start {files} {TRAIN} --output_dir model")
     return directory
 
 
@@ -81,21 +80,15 @@ def test_training_learns_the_texts(trained: Path) -> None:
 @pytest.mark.parametrize("options", ["", "--pad_to_max_length", "--num_beams 2"], ids=["dynamic", "padded", "beams"])
 def test_tune_then_benchmark(run: Run, options: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = "rows.csv" if options else "rows.json"
-    common = f"--validation_file {file} --do_eval {COMMON} {options}"
-    run(f"--model_name_or_path model --train_file {file} --do_train {common} --tune --output_dir int8")
+    common = f"--validation_file {file} {COMMON} {options}"
+    tuned, timing = tune_and_benchmark(run, common, f"--train_file {file}")
     printed = capsys.readouterr().out
     assert "Outcome: met" in printed
     assert "rougeL" in printed
-    tuned = results(tmp_path / "int8")
     loaded = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "int8")
     assert loaded.lm_head.qweight.dtype == torch.int8
     assert loaded.config.use_cache
 
-    run(
-        f"--model_name_or_path int8 {common} --int8 --benchmark --output_dir log --overwrite_output_dir "
-        "--benchmark_iters 2 --benchmark_warmup 1 --per_device_eval_batch_size 3"
-    )
-    timing = json.loads((tmp_path / "log/benchmark.json").read_text())["models"][0]
     assert (timing["metric_name"], timing["metric_value"]) == ("rougeL", tuned["eval_rougeL"])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
-from example_scripts import Run, example, results, write, write_model
+from example_scripts import Run, example, results, run_in, tune_and_benchmark, write, write_model
 from transformers import AutoModelForMultipleChoice, BertForMultipleChoice
 
 from nc_trainer.scripts import rows as source
@@ -33,10 +33,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("swag")
     write(directory / "rows.json", json.dumps(swag_rows()))
     write_model(directory / "start", BertForMultipleChoice, hidden_dropout_prob=0.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(directory)
-        files = "--train_file rows.json --validation_file rows.json"
-        example("multiple-choice", "run_swag_tune")(f"--model_name_or_path start {files} {TRAIN} --output_dir model")
+    files = "--train_file rows.json --validation_file rows.json"
+    script = example("multiple-choice", "run_swag_tune")
+    run_in(directory, script, f"--model_name_or_path start {files} {TRAIN} --output_dir model")
     return directory
 
 
@@ -61,18 +60,12 @@ def test_training_learns_the_rows(trained: Path) -> None:
 def test_tune_then_benchmark(
     run: Run, file: str, padding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    common = f"--validation_file {file} --do_eval {COMMON} --pad_to_max_length {padding}"
-    run(f"--model_name_or_path model --train_file {file} --do_train {common} --tune --output_dir int8")
+    common = f"--validation_file {file} {COMMON} --pad_to_max_length {padding}"
+    tuned, timing = tune_and_benchmark(run, common, f"--train_file {file}")
     assert "Outcome: met" in capsys.readouterr().out
-    tuned = results(tmp_path / "int8")
     loaded = AutoModelForMultipleChoice.from_pretrained(tmp_path / "int8")
     assert any(tensor.dtype == torch.int8 for tensor in loaded.state_dict().values())
 
-    run(
-        f"--model_name_or_path int8 {common} --int8 --benchmark --output_dir log --overwrite_output_dir "
-        "--benchmark_iters 2 --benchmark_warmup 1 --per_device_eval_batch_size 3"
-    )
-    timing = json.loads((tmp_path / "log/benchmark.json").read_text())["models"][0]
     assert (timing["metric_name"], timing["metric_value"]) == ("accuracy", tuned["eval_accuracy"])
     assert timing["batch_size"] == 3
 
