@@ -1,6 +1,7 @@
 """Everything that differs between transformers 4.57 and 5, in one place."""
 
 import importlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,20 @@ def batches_of_similar_length() -> dict[str, Any]:
 def groups_by_length(args: TrainingArguments) -> bool:
     """Whether the trainer's samplers order rows by their length."""
     return all(getattr(args, name) == value for name, value in batches_of_similar_length().items())
+
+
+def keep_label_names(directory: Path, config: PretrainedConfig) -> None:
+    """Make `config.json` in `directory`, where `config` was just saved, give as many labels as `config` has.
+
+    5 leaves `LABEL_0` and `LABEL_1` out, because they are what most architectures start with; BART starts with three
+    labels and is read with three. 4.57 writes them.
+    """
+    if type(config).from_pretrained(directory).num_labels == config.num_labels:
+        return
+    path = directory / "config.json"
+    names = {"id2label": config.id2label, "label2id": config.label2id}
+    content = json.loads(path.read_text(encoding="utf-8")) | names
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def repair_transfo_xl() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel, Trainer
 
+from nc_trainer._compat import keep_label_names
 from nc_trainer._files import staged_directory
 from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport
 from nc_trainer.config import TuningConfig
@@ -159,6 +160,7 @@ class QuantizationMixin(_Base):
         final = Path(output_dir or str(self.args.output_dir))
         with staged_directory(final) as stage:
             super().save_model(str(stage), _internal_call=True)
+            keep_label_names(stage, self.model.config)
             if self._report is not None:
                 is_public = _internal_call or self.args.push_to_hub
                 (self._report.for_hub() if is_public else self._report).try_to_write(stage, final)

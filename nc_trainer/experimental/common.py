@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
+from nc_trainer._compat import keep_label_names
 from nc_trainer._files import staged_directory
 from nc_trainer.errors import QuantizationError
 from nc_trainer.metrics import UpdatedMetric
@@ -35,6 +36,7 @@ class Model:
             raise QuantizationError(f"Only transformers models can be saved, not a {type(self.model).__name__}.")
         with staged_directory(output_dir) as stage:
             self.model.save_pretrained(stage)
+            keep_label_names(stage, self.model.config)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A forward pass."""

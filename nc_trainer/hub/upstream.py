@@ -5,6 +5,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from nc_trainer._compat import keep_label_names
 from nc_trainer._files import staged_directory
 from nc_trainer.errors import QuantizationError
 from nc_trainer.hub.quantizer import recipe_of
@@ -34,5 +35,6 @@ def save_for_huggingface_upstream(
         )
     with staged_directory(output_dir) as stage:
         model.save_pretrained(stage, **kwargs)
+        keep_label_names(stage, model.config)
         if tokenizer is not None:
             tokenizer.save_pretrained(stage)
