@@ -8,12 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from nc_trainer.checked_model import checked_model
 from nc_trainer.config import MultiMetrics, TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.loaders import FunctionEvaluator, LoaderEvaluator, loader_batches
 from nc_trainer.metrics import Compute, metric_names, named_metrics
 from nc_trainer.objectives import TIMED_BATCHES
-from nc_trainer.quantize import is_int8
 from nc_trainer.search_space import LABELLED_ROWS, Calibration
 from nc_trainer.tuner import Tuner
 
@@ -113,21 +113,6 @@ class LoaderCalibration(Calibration):
 def example_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
     """One row that the model can be run on, where no data are given yet: transformers' own."""
     return {name: value[:1] for name, value in model.dummy_inputs.items()}
-
-
-def checked_model(model: nn.Module) -> PreTrainedModel:
-    """The model, if it can be quantized.
-
-    Raises:
-        QuantizationError: it is no transformers model, int8 already, or not on the CPU.
-    """
-    if not isinstance(model, PreTrainedModel):
-        raise QuantizationError(f"Expected a transformers model, found a {type(model).__name__}.")
-    if is_int8(model):
-        raise QuantizationError("The model is int8 already: quantization starts from a float model.")
-    if model.device.type != "cpu":
-        raise QuantizationError(f"int8 runs on the CPU, the model is on {model.device}: move it with `.to('cpu')`.")
-    return model
 
 
 def _evaluator(

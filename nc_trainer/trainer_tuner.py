@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
-from transformers import PreTrainedModel, Trainer
+from transformers import Trainer
 
 from nc_trainer.calibration.batches import evaluation_batches
+from nc_trainer.checked_model import checked_model
 from nc_trainer.config import ReportConfig, TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation import TrainerEvaluator
 from nc_trainer.evaluation_rows import TrainerRows
 from nc_trainer.explained_rows import explained_data
 from nc_trainer.objectives import TIMED_BATCHES
-from nc_trainer.quantize import is_int8
 from nc_trainer.row_order import in_random_order
 from nc_trainer.search_space import Calibration
 from nc_trainer.shapley import ExplainedData
@@ -39,7 +39,7 @@ class TrainerTuner(Tuner):
         self.calibration_dataset = calibration_dataset
         resolved = _resolve(config, trainer)
         _check_evaluation(resolved)
-        model = _checked_model(trainer)
+        model = checked_model(trainer.model)
         _check_arguments(trainer, eval_dataset)
         self._judged = self._judged_rows(resolved)
         super().__init__(model, resolved, TrainerEvaluator(trainer, self._judged))
@@ -116,22 +116,11 @@ def _check_evaluation(config: TuningConfig) -> None:
         )
 
 
-def _checked_model(trainer: Trainer) -> PreTrainedModel:
-    model = trainer.model
-    if not isinstance(model, PreTrainedModel):
-        raise QuantizationError(
-            f"quantize() needs a transformers model, not a {type(model).__name__}: pass the model, not a wrapper."
-        )
-    if is_int8(model):
-        raise QuantizationError("The trainer's model is int8 already: quantize() starts from a float model.")
-    if model.device.type != "cpu" or trainer.args.device.type != "cpu":
-        raise QuantizationError(f"int8 runs on the CPU, the trainer is on {trainer.args.device}: pass `use_cpu=True`.")
-    return model
-
-
 def _check_arguments(trainer: Trainer, eval_dataset: Any) -> None:
     """Raise a QuantizationError for what would make the search wrong rather than slow."""
     args = trainer.args
+    if args.device.type != "cpu":
+        raise QuantizationError(f"int8 runs on the CPU, the trainer is on {args.device}: pass `use_cpu=True`.")
     if args.world_size > 1:
         raise QuantizationError("quantize() runs in one process: start the script without a distributed launcher.")
     for name in ("bf16", "fp16", "bf16_full_eval", "fp16_full_eval"):

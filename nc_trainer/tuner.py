@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
 from nc_trainer.call_counts import call_counts
+from nc_trainer.checked_model import searchable
 from nc_trainer.config import ReportConfig, TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.evaluation_rows import EvaluationRows
@@ -90,6 +91,10 @@ class Tuner(ABC):
         What is found out on the way stands in a journal, so that the same call goes on after a crash; it is
         deleted when the search has ended.
         """
+        with searchable(self.model):
+            return self._run()
+
+    def _run(self) -> QuantizationResult:
         started = time.monotonic()
         recipe = self._complete(self._constrained(full_recipe(self.model, embeddings=self._embeddings())))
         calls = call_counts(self.model, recipe.modules, self._example())

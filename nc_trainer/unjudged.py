@@ -5,11 +5,14 @@ import logging
 from torch import nn
 from transformers import PreTrainedModel
 
+from nc_trainer.checked_model import checked_model, searchable
 from nc_trainer.config import TuningConfig
 from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
-from nc_trainer.loader_tuner import checked_model, example_inputs
+from nc_trainer.loader_tuner import example_inputs
+from nc_trainer.module_tree import named_modules
 from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.recipe import Recipe
 from nc_trainer.tuning.constraints import constrain
 
 logger = logging.getLogger(__name__)
@@ -23,17 +26,22 @@ def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel
         QuantizationError: the model cannot be quantized.
     """
     checked = checked_model(model)
-    kinds = {name: type(module).__name__ for name, module in checked.named_modules()}
-    recipe = full_recipe(checked, embeddings=config.quantization.embeddings)
-    recipe = constrain(config.quantization, recipe, kinds).recipe
-    if config.quantization.float_dtype == "bfloat16":  # `auto` is subject to a criterion, and there is none
-        recipe = recipe.with_float_dtype("bfloat16")
-    recipe = with_fusions(checked, recipe, example_inputs(checked))
-    ModuleSwapper(checked).apply(recipe)
-    attach(checked, recipe)
+    with searchable(checked):
+        recipe = _recipe(checked, config)
+        ModuleSwapper(checked).apply(recipe)
+        attach(checked, recipe)
     logger.warning(
         "%d modules are int8 and nothing was evaluated, so what that costs in accuracy is not known: "
         "give `eval_func` to search for a model that keeps it.",
         len(recipe.quantized),
     )
     return checked
+
+
+def _recipe(model: PreTrainedModel, config: TuningConfig) -> Recipe:
+    kinds = {name: type(module).__name__ for name, module in named_modules(model)}
+    recipe = full_recipe(model, embeddings=config.quantization.embeddings)
+    recipe = constrain(config.quantization, recipe, kinds).recipe
+    if config.quantization.float_dtype == "bfloat16":  # `auto` is subject to a criterion, and there is none
+        recipe = recipe.with_float_dtype("bfloat16")
+    return with_fusions(model, recipe, example_inputs(model))
