@@ -8,15 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from repository_pages import pages
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(
-    path
-    for pattern in ("*.md", "docs/*.md", "examples/**/*.md", "benchmarks/**/*.md")
-    for path in ROOT.glob(pattern)
-    if path.name != "CHANGELOG.md"
-)
+PAGES = [page for page in pages(ROOT) if page.name != "CHANGELOG.md" and page.parent.name != "reference"]
 FENCE = re.compile(r"^(```+)(\S*)[^\n]*\n(.*?)^\1$", flags=re.DOTALL | re.MULTILINE)
-LINK = re.compile(r"\]\(([^)#\s]+)")
 MARKER = re.compile(r"<!-- not run: (.+) -->\n\Z")
 
 
@@ -58,8 +54,3 @@ def blocks_in(*languages: str) -> list[Block]:
     return [
         block for page in PAGES for block in blocks_of(page) if block.language in languages and block.not_run is None
     ]
-
-
-def links_of(text: str) -> list[str]:
-    """The files that a page links to, without anchors, as they are written."""
-    return [link for link in LINK.findall(text) if "://" not in link]

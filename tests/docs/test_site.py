@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from markdown_blocks import PAGES, ROOT
+from markdown_blocks import ROOT
+from repository_pages import pages
 
 build = pytest.importorskip("properdocs.commands.build", reason="the site needs `pip install .[docs]`")
 config = pytest.importorskip("properdocs.config")
@@ -20,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_page_is_in_it(site: Path) -> None:
-    names = {page.relative_to(ROOT).with_suffix(".html").as_posix() for page in PAGES}
+    names = {page.relative_to(ROOT).with_suffix(".html").as_posix() for page in pages(ROOT)}
     names = {name.replace("README.html", "index.html") for name in names}
     assert names <= {page.relative_to(site).as_posix() for page in site.rglob("*.html")}
 
