@@ -15,9 +15,10 @@ from glue_arguments import DataTrainingArguments, parse_arguments
 from glue_setup import Datasets, load_data, load_model, names_by_id, splits_for, tokenize_splits
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, default_data_collator, set_seed
 
-from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments
+from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments, TuningConfig
 from nc_trainer.glue.data import TextData
 from nc_trainer.glue.metrics import compute_metrics_for
+from nc_trainer.scripts.arguments import ModelArguments
 from nc_trainer.scripts.modes import run_modes, run_script, set_up_logging, write_card
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(argv: Sequence[str] | None = None) -> None:
-    """The steps of the script, in order."""
-    model_args, data_args, training_args = parse_arguments(argv)
+    """The script with the options of its command line."""
+    run_with(*parse_arguments(argv))
+
+
+def run_with(
+    model_args: ModelArguments,
+    data_args: DataTrainingArguments,
+    training_args: QuantizationTrainingArguments,
+    config: TuningConfig | None = None,
+) -> None:
+    """The steps of the script, in order; `config` stands in for `--tuning_config`."""
     set_up_logging(training_args)
     set_seed(training_args.seed)
     data = load_data(data_args, model_args, training_args)
@@ -47,7 +57,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         processing_class=tokenizer,
         data_collator=collator_for(data_args, training_args, tokenizer),
     )
-    run_modes(trainer, lambda: evaluate(trainer, evaluation))
+    run_modes(trainer, lambda: evaluate(trainer, evaluation), config)
     if training_args.do_predict:
         predict(trainer, splits_for("test", datasets), names_by_id(model, data, label_ids))
     if training_args.do_train and not training_args.tune:

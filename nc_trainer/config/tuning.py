@@ -25,7 +25,7 @@ class StrategyConfig(Section, path="tuning.strategy"):
         "basic",
         text(),
         "The strategy that proposes the next recipe: basic, bayesian, conservative, exhaustive, hawq_v2, mse, mse_v2, "
-        "random, sequential, tpe, or a registered one.",
+        "random, ranked, sequential, tpe, or a registered one.",
     )
 
 

@@ -12,6 +12,7 @@ from datasets import Dataset
 from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
+from nc_trainer.config import TuningConfig
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.scripts.arguments import DataArguments, ModelArguments, parse_arguments
 from nc_trainer.trainer import QuantizationTrainer
@@ -39,18 +40,23 @@ def prepared_arguments(
     return parsed
 
 
-def run_modes(trainer: QuantizationTrainer, evaluate: Callable[[], None] | None = None) -> None:
+def run_modes(
+    trainer: QuantizationTrainer,
+    evaluate: Callable[[], None] | None = None,
+    config: TuningConfig | None = None,
+) -> None:
     """Train, tune, then benchmark or evaluate, as the trainer's arguments say.
 
     Args:
         trainer: with the data sets that the arguments need.
         evaluate: what `--do_eval` does; None evaluates on the trainer's own data set.
+        config: how `--tune` tunes; None is what `--tuning_config` names, else the defaults.
     """
     args = trainer.args
     if args.do_train and not args.tune:
         train(trainer)
     if args.tune:
-        tune(trainer)
+        tune(trainer, config)
     if args.benchmark:
         benchmark(trainer)
     elif args.accuracy_only:
@@ -73,9 +79,9 @@ def set_up_logging(training_args: QuantizationTrainingArguments) -> None:
     transformers.utils.logging.enable_explicit_format()
 
 
-def tune(trainer: QuantizationTrainer) -> None:
+def tune(trainer: QuantizationTrainer, config: TuningConfig | None = None) -> None:
     """Quantize the fine-tuned model and save the int8 directory."""
-    result = trainer.quantize()
+    result = trainer.quantize(config)
     print(result.table())
     trainer.save_model()
     precision = "float" if result.outcome == "baseline" else "int8"

@@ -33,7 +33,7 @@ class Mine:
 def test_the_known_names() -> None:
     assert sorted(STRATEGIES) == [
         *("basic", "bayesian", "conservative", "exhaustive", "hawq_v2"),
-        *("mse", "mse_v2", "random", "sequential", "tpe"),
+        *("mse", "mse_v2", "random", "ranked", "sequential", "tpe"),
     ]
 
 

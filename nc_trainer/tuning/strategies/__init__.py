@@ -21,6 +21,7 @@ from nc_trainer.tuning.strategies.mse import MSE
 from nc_trainer.tuning.strategies.mse_v2 import MSEv2
 from nc_trainer.tuning.strategies.optuna_search import TPE, Bayesian
 from nc_trainer.tuning.strategies.random_search import Random
+from nc_trainer.tuning.strategies.ranked import Ranked
 from nc_trainer.tuning.strategies.sequential import Sequential
 
 StrategyClass = TypeVar("StrategyClass", bound=type[Strategy])
@@ -34,6 +35,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "mse": MSE,
     "mse_v2": MSEv2,
     "random": Random,
+    "ranked": Ranked,
     "sequential": Sequential,
     "tpe": TPE,
 }
