@@ -11,26 +11,23 @@ import torch
 from tiny import tiny_bert
 from torch import Tensor
 
-from nc_trainer.benchmark import ModelSource
+from nc_trainer.benchmark import Footprint, ModelSource, footprint
 from nc_trainer.benchmark.instances import time_together
-from nc_trainer.benchmark.load_once import resident_mb
+from nc_trainer.benchmark.load_once import answers, resident_mb
 from nc_trainer.benchmark.processes import Child
 from nc_trainer.benchmark.sources import read_batches, weights_mb, write_batches
 from nc_trainer.errors import NCTrainerError
 
 SCRIPT = """\
 import json, torch
-from nc_trainer.benchmark import BenchmarkOptions, ModelSource, benchmark_instances, measure_footprint, place_instances
+from nc_trainer.benchmark import BenchmarkOptions, ModelSource, benchmark_instances, place_instances
 
 print("started", flush=True)
 ids = torch.arange(1, 17).reshape(2, 8)
 batches = [{"input_ids": ids, "attention_mask": torch.ones_like(ids)}, {"input_ids": ids + 1}]
-source = ModelSource("model")
-threads = torch.get_num_threads()
-footprint = measure_footprint(source, batches, loads=1)
-sources = {"fp32": source, "bf16": ModelSource("model", "bfloat16")}
+sources = {"fp32": ModelSource("model"), "bf16": ModelSource("model", "bfloat16")}
 report = benchmark_instances(sources, batches, place_instances(1, 1), BenchmarkOptions(warmup=1, iterations=3))
-print(json.dumps([report.to_dict(), footprint.__dict__]))
+print(json.dumps(report.to_dict()))
 """
 
 
@@ -90,6 +87,36 @@ def test_memory_of_this_process() -> None:
     assert 10 < resident_mb("VmRSS") <= resident_mb("VmHWM") * 1.001
 
 
+def test_a_process_loads_one_model_and_says_what_that_took(tmp_path: Path) -> None:
+    tiny_bert().save_pretrained(tmp_path)
+    write_batches([{"input_ids": torch.ones(2, 4, dtype=torch.long)}], tmp_path / "batch.safetensors")
+    source = ModelSource(str(tmp_path)).to_dict()
+    (answer,) = answers({"model": source, "batches": str(tmp_path / "batch.safetensors"), "threads": 1})
+    assert set(answer) == {"imported_mb", "loaded_mb", "peak_mb", "load_s", "first_batch_s"}
+    assert all(value > 0 for value in answer.values())
+    assert answer["peak_mb"] * 1.001 >= answer["loaded_mb"]
+
+
+def test_a_footprint_is_of_several_processes_and_the_largest_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_bert().save_pretrained(tmp_path)
+    jobs: list[Mapping[str, Any]] = []
+
+    def answer(job: Mapping[str, Any]) -> dict[str, float]:
+        (batch,) = read_batches(Path(job["batches"]))
+        assert batch["input_ids"].shape == (3, 4)
+        jobs.append(job)
+        number = float(len(jobs))
+        return {"imported_mb": 1.0, "loaded_mb": 2.0, "peak_mb": number, "load_s": number, "first_batch_s": 0.5}
+
+    monkeypatch.setattr(footprint, "_answer", answer)
+    batches = [{"input_ids": torch.ones(rows, 4, dtype=torch.long)} for rows in (2, 3, 1)]
+    found = footprint.measure_footprint(ModelSource(str(tmp_path), "bfloat16"), batches, threads=2)
+    assert found == Footprint(1.0, 2.0, 2.0, load_s=(1.0, 2.0, 3.0), first_batch_s=(0.5, 0.5, 0.5))
+    assert (jobs[0]["model"]["dtype"], jobs[0]["threads"]) == ("bfloat16", 2)
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot pin processes")
 def test_a_script_without_a_main_guard_measures_in_processes(tmp_path: Path) -> None:
     tiny_bert().save_pretrained(tmp_path / "model")
@@ -100,10 +127,8 @@ def test_a_script_without_a_main_guard_measures_in_processes(tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     first, last = done.stdout.splitlines()
-    report, footprint = json.loads(last)
+    report = json.loads(last)
     assert first == "started"
     assert [(model["name"], len(model["latencies_s"])) for model in report["models"]] == [("fp32", 3), ("bf16", 3)]
     assert len(report["settings"]["instances"]) == 1
     assert report["machine"]["threads"] == len(report["settings"]["instances"][0]) == 1
-    assert 0 < footprint["imported_mb"] <= footprint["loaded_mb"] <= footprint["peak_mb"] * 1.001
-    assert len(footprint["load_s"]) == 1
