@@ -14,15 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from nc_trainer import QuantizationResult, QuantizationTrainingArguments, Recipe
+from nc_trainer.benchmark import BenchmarkReport
+from nc_trainer.benchmark.model_timing import ModelTiming
+from nc_trainer.benchmark.statistics import Comparison
 from nc_trainer.cli import make_parser
 from nc_trainer.config import TuningConfig
 from nc_trainer.config.legacy import UNSUPPORTED_KEYS, UNSUPPORTED_VALUES
 from nc_trainer.config.section import Section, section_of
+from nc_trainer.explain import Explanations
 from nc_trainer.recipe import FusedActivation, Precision
-from nc_trainer.tuning import StudyResult, Trial
+from nc_trainer.tuning import Metric, StudyResult, Trial
 
 FOLDER = Path(__file__).parent / "reference"
-OBJECTS = (Recipe, Precision, FusedActivation, QuantizationResult, StudyResult, Trial)
+OBJECTS = (
+    *(QuantizationResult, StudyResult, Trial, Metric, Recipe, Precision, FusedActivation),
+    *(BenchmarkReport, ModelTiming, Comparison, Explanations),
+)
 OWN_LINE = re.compile(r" {4}(\w+(?:, \w+)*): (.*)")
 
 
@@ -82,8 +89,8 @@ def objects_page() -> str:
     """What a search returns, and what its parts hold."""
     return _page(
         "Objects",
-        "What `quantize()` returns and what it consists of. All are frozen; `to_dict()` gives plain values. How a "
-        "recipe stands in `config.json`: [the int8 directory](../format.md).",
+        "What `quantize()` and `benchmark()` return, and what it consists of. All are frozen; `to_dict()` gives plain "
+        "values. How a recipe stands in `config.json`: [the int8 directory](../format.md).",
         *map(_object, OBJECTS),
     )
 

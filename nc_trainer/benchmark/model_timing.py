@@ -13,11 +13,20 @@ SUMMARY = ("latency_ms_median", "latency_ms_p90", "latency_ms_p99", "throughput_
 
 @dataclass(frozen=True)
 class ModelTiming:
-    """One model's latencies: the duration of each timed call, a whole batch, in seconds.
+    """One model's latencies.
 
-    `batch_size` is the largest; `samples` is the sum over all calls, and so is `tokens_real`, None when unknown.
-    `file_size_mb` is in 10^6 bytes. With several `instances`, their calls of the first round come first in
-    `latencies_s`, then those of the second.
+    Attributes:
+        name: of the model.
+        batch_size: the largest, in rows.
+        samples: rows of all timed calls together.
+        latencies_s: duration of each timed call, a whole batch, in seconds. With several instances, their calls of
+            the first round come first, then those of the second.
+        metric_name: of the metric that was evaluated beside the timing.
+        metric_value: its value.
+        file_size_mb: of the saved weights, in 10^6 bytes.
+        tokens_real: tokens of all timed calls together, without padding; None if that is unknown.
+        instances: how many processes ran at the same time.
+        footprint: memory and load time, None if they were not measured.
     """
 
     name: str

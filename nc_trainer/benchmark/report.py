@@ -42,9 +42,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class BenchmarkReport:
-    """Models timed side by side. `comparisons` set each later model against the first one.
+    """Models timed side by side. `str(report)` is the block to print.
 
-    `str(report)` is the block to print. `conditions` is None in files of version 1.
+    Attributes:
+        models: one each, in the order that they were given in.
+        comparisons: each later model against the first one.
+        workload: the batches.
+        machine: CPU, threads, versions and all else that the numbers depend on.
+        settings: rounds, the bootstrap behind the intervals, instances.
+        conditions: how busy the machine was; None in files of version 1.
     """
 
     models: tuple[ModelTiming, ...]

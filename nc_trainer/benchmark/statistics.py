@@ -31,10 +31,15 @@ Verdict = Literal["faster", "slower", "within noise"]
 class Comparison:
     """How a candidate's latency compares with a baseline's.
 
-    `ratio` is the baseline's median latency divided by the candidate's: above 1 the candidate is
-    faster. `low` and `high` bound its confidence interval (CONFIDENCE). `rounds` is how many
-    measurements of each it rests on, `block` how many neighbouring ones were drawn together, and
-    `effective_rounds` how many independent ones would say as much; None in files of version 1.
+    Attributes:
+        baseline: name of the model that is compared with.
+        candidate: name of the model that is compared.
+        ratio: the baseline's median latency divided by the candidate's: above 1 the candidate is faster.
+        low: lower bound of the ratio's confidence interval (CONFIDENCE).
+        high: upper bound.
+        rounds: how many measurements of each it rests on.
+        block: how many neighbouring ones were drawn together.
+        effective_rounds: how many independent ones would say as much; None in files of version 1.
     """
 
     baseline: str

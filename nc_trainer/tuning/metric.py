@@ -27,7 +27,12 @@ LOWER_IS_BETTER = ("loss", "mse", "rmse", "mae", "perplexity", "error", "wer", "
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by its name without the evaluation's prefix, e.g. `f1`."""
+    """A metric that is judged.
+
+    Attributes:
+        name: without the evaluation's prefix, e.g. `f1`.
+        higher_is_better: its direction.
+    """
 
     name: str
     higher_is_better: bool
