@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nc_trainer.nn.frozen import Int8Module
 from nc_trainer.nn.shared_input import SharedInput
-from nc_trainer.ops import dequantize_rows, int8_linears, quantize_rows
+from nc_trainer.ops import int8_linears, quantize_rows
 
 if TYPE_CHECKING:
     from nc_trainer.nn.padding import RealRows
@@ -52,8 +52,8 @@ class Int8Linear(Int8Module):
 
     @property
     def weight(self) -> Tensor:
-        """The [out, in] fp32 weight that the codes stand for: a copy, for code that looks at the float module's."""
-        return dequantize_rows(self.qweight, self.scale)
+        """The codes, [out, in] int8: T5 reads the dtype of a weight, and casts its input to any that is not int8."""
+        return self.qweight
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out], in the dtype of `x`."""

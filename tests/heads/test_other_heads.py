@@ -198,6 +198,16 @@ def test_generating_with_a_cache_gives_the_tokens_of_generating_without(name: st
     assert torch.equal(*texts)
 
 
+def test_what_follows_an_int8_layer_of_t5_stays_in_bfloat16() -> None:
+    model = small_encoder_decoder("t5")
+    ModuleSwapper(model).apply(full_recipe(model).with_float_dtype("bfloat16"))
+    found: list[torch.dtype] = []
+    model.encoder.block[0].register_forward_hook(lambda module, args, output: found.append(output[0].dtype))
+    with torch.no_grad():
+        model.generate(torch.tensor([[5, 6, 7]]))
+    assert found == [torch.bfloat16]
+
+
 def test_the_decoder_is_given_the_labels_shifted_by_one_whatever_the_collator_does(tmp_path: Path) -> None:
     trainer = generation("t5")(tmp_path)
     from_collator = evaluation_batches(trainer, None, 1)[0]
