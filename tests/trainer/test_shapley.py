@@ -8,7 +8,7 @@ import pytest
 import torch
 from datasets import Dataset
 from shap_package import needs_shap
-from tiny import accuracy, sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
+from tiny import sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
 
 import nc_trainer.shapley
 from nc_trainer import ConfigError, QuantizationError, QuantizationTrainer, TuningConfig
@@ -54,6 +54,9 @@ def config(timeout: float = 0, shapley: dict[str, Any] | None = None, **tuning: 
             | tuning,
         }
     )
+
+
+LABELLED = with_labels_of(tiny_bert(), token_rows())
 
 
 def explained(trainer: QuantizationTrainer, **shapley: Any) -> Explanations:
@@ -228,14 +231,9 @@ def test_a_search_without_a_trainer_says_what_it_would_need(tmp_path: Path) -> N
         tuner.run()
 
 
-def test_training_state_is_restored(tmp_path: Path) -> None:
-    model = tiny_bert().train()
-    trainer = QuantizationTrainer(
-        model=model,
-        args=tiny_trainer(tmp_path).args,
-        eval_dataset=with_labels_of(tiny_bert(), token_rows()),
-        compute_metrics=accuracy,
-        processing_class=tiny_tokenizer(),
-    )
-    trainer.quantize(config(shapley={"report": True}))
-    assert model.training
+def test_a_model_in_training_mode_is_explained_without_dropout(tmp_path: Path) -> None:
+    found = [
+        explained(tiny_trainer(tmp_path / str(training), tiny_bert().train(training), eval_dataset=LABELLED))
+        for training in (True, False)
+    ]
+    assert found[0].rows == found[1].rows
