@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,35 @@ def tied_keys(model: PreTrainedModel) -> set[str]:
 
 
 def untie(model: PreTrainedModel, is_untied: Callable[[str], bool]) -> None:
-    """Forget that these keys of the state dict share another key's tensor.
+    """Forget that keys of the state dict share a tensor where one of them belongs to what is not tied any more.
 
-    5 keeps a list that loading goes through; on 4.57 there is nothing to forget.
+    5 keeps a list that loading goes through. On 4.57 a model ties its output layer to its embedding unless the config
+    says no, and heads tie their biases.
     """
     tied = getattr(model, "all_tied_weights_keys", None)
     if tied is not None:
-        setattr(model, "all_tied_weights_keys", {key: source for key, source in tied.items() if not is_untied(key)})
+        kept = {key: source for key, source in tied.items() if not (is_untied(key) or is_untied(source))}
+        setattr(model, "all_tied_weights_keys", kept)
+        return
+    untied = [module for name, module in model.named_modules() if is_untied(f"{name}.weight")]
+    if model.get_input_embeddings() in untied:
+        setattr(model, "tie_weights", partial(_tie_without_embeddings, model, model.tie_weights))
+    for module in model.modules():
+        if hasattr(module, "_tie_weights") and set(module.children()) & {model.get_output_embeddings()} & set(untied):
+            setattr(module, "_tie_weights", _nothing)
+
+
+def _nothing() -> None:
+    """In place of a head's own method."""
+
+
+def _tie_without_embeddings(model: PreTrainedModel, tie_weights: Callable[[], None]) -> None:
+    wanted = model.config.tie_word_embeddings
+    model.config.tie_word_embeddings = False
+    try:
+        tie_weights()
+    finally:
+        model.config.tie_word_embeddings = wanted
 
 
 def local_checkpoint_files(config: PretrainedConfig | None) -> list[str] | None:

@@ -1,5 +1,7 @@
 """What all int8 modules share: buffers only, and a clear refusal to be trained."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -9,11 +11,13 @@ from nc_trainer.errors import TrainingRefusedError
 class Int8Module(nn.Module):
     """A module whose weights are int8 buffers. It computes, but it does not train."""
 
-    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
-        """There are no parameters: a float weight that transformers ties to an output layer is not taken over.
+    def __setattr__(self, name: str, value: Any) -> None:
+        """There are no parameters: one that transformers ties to an output layer is not taken over.
 
         An output layer that shares the embedding's table has codes of its own once it is int8.
         """
+        if not isinstance(value, nn.Parameter):
+            super().__setattr__(name, value)
 
     def refuse_training(self) -> None:
         """Call first in `forward`.
