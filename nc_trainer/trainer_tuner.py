@@ -1,5 +1,6 @@
 """A search whose data and evaluations are a trainer's."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -97,7 +98,9 @@ class TrainerTuner(Tuner):
         return str(self.trainer.args.output_dir)
 
     def _without_progress(self) -> bool:
-        return bool(self.trainer.args.disable_tqdm)
+        args = self.trainer.args
+        silent = args.disable_tqdm or args.get_process_log_level() >= logging.ERROR
+        return silent or super()._without_progress()
 
 
 def _resolve(config: TuningConfig | str | os.PathLike[str] | None, trainer: Trainer) -> TuningConfig:

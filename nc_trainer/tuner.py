@@ -30,7 +30,7 @@ from nc_trainer.recipe import Recipe
 from nc_trainer.report.collect import Searched, model_name, try_to_collect
 from nc_trainer.report.numbers import TensorBoardTrials, check_tensorboard
 from nc_trainer.report.plots import check_matplotlib
-from nc_trainer.report.progress import TrialProgress
+from nc_trainer.report.progress import TrialProgress, is_quiet
 from nc_trainer.result import QuantizationResult
 from nc_trainer.search_space import Calibration
 from nc_trainer.shapley import ExplainedData, ShapleyMSE, try_to_explain
@@ -211,9 +211,9 @@ class Tuner(ABC):
         tuning, metric = self.config.tuning, study.criterion.metric
         expected = min(self.strategy.expected_trials(len(study.space.recipe.modules)), tuning.exit_policy.max_trials)
         with ExitStack() as stack:
-            tell: list[Callable[[Trial], None]] = [
-                stack.enter_context(TrialProgress(expected, metric, self._without_progress()))
-            ]
+            rows, seconds = study.baseline_evaluation.rows, study.baseline.seconds
+            progress = TrialProgress(expected, metric, rows, seconds, self._without_progress())
+            tell: list[Callable[[Trial], None]] = [stack.enter_context(progress)]
             if tuning.tensorboard:
                 tell.append(stack.enter_context(TensorBoardTrials(self._workspace() / "runs")))
 
@@ -223,7 +223,7 @@ class Tuner(ABC):
                     listener(trial)
                 self.log_trial(trial)
 
-            study.on_trial = finished
+            study.on_trial, study.on_rows = finished, progress.see
             return study.run()
 
     def _searched(self, study: Study, result: StudyResult, journal: Journal, seconds: float) -> Searched:
@@ -307,7 +307,7 @@ class Tuner(ABC):
         """Where the journal is kept when the configuration does not say."""
 
     def _without_progress(self) -> bool:
-        return False
+        return is_quiet()
 
 
 @contextmanager

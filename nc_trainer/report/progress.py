@@ -1,41 +1,126 @@
-"""One progress line while the search runs."""
+"""One progress line while the search runs; without a terminal, one line for each trial."""
 
+import logging
+import math
+import sys
+import time
 from types import TracebackType
+from typing import TextIO
 
 from tqdm.auto import tqdm
+from transformers.utils import logging as transformers_logging
 
 from nc_trainer.tuning import Metric, Trial
 
+INTERVAL = 0.2
+"""Seconds between two looks at the running evaluation."""
+FORMAT = "{desc} {percentage:3.0f}%|{bar:16}| {postfix}"
+
 
 class TrialProgress:
-    """A bar with the trial, its metric and the best so far; the time left is an estimate from the trials so far.
+    """Shows the running trial and how far its evaluation is, the best so far, and an estimate of the time left.
+
+    On a terminal or in a notebook that is one line, which is gone afterwards. Elsewhere, as in a file, it is one line
+    for each trial.
 
     Args:
         expected: about how many trials there will be.
         metric: what is judged.
-        disable: show nothing, as `TrainingArguments.disable_tqdm` asks.
+        rows: how many rows an evaluation has, None if unknown.
+        seconds: what the float model's evaluation took: the estimate until a trial has ended.
+        disable: show nothing.
+        stream: where to.
     """
 
-    def __init__(self, expected: int, metric: Metric, disable: bool) -> None:
-        self.metric = metric
-        self.best: float | None = None
-        self.bar = tqdm(total=expected, desc="Tuning", unit="trial", disable=disable, leave=False)
+    def __init__(
+        self,
+        expected: int,
+        metric: Metric,
+        rows: int | None,
+        seconds: float,
+        disable: bool,
+        stream: TextIO | None = None,
+    ) -> None:
+        self._expected = max(1, expected)
+        self._metric = metric
+        self._rows = rows
+        self._seconds = [seconds]
+        self._finished = 0
+        self._best: Trial | None = None
+        self._shown = -math.inf
+        self._stream = stream or sys.stderr
+        self._plain = not disable and not self._stream.isatty() and not _in_notebook()
+        self._bar = tqdm(
+            total=self._expected,
+            desc="Tuning",
+            bar_format=FORMAT,
+            disable=disable or self._plain,
+            leave=False,
+            file=None if stream is None else stream,
+        )
 
     def __enter__(self) -> "TrialProgress":
+        self._show(0.0)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.close()
+        self._bar.close()
 
     def __call__(self, trial: Trial) -> None:
         """Show a trial that has just been judged."""
-        if trial.value is not None and (self.best is None or self.metric.better(trial.value, self.best)):
-            self.best = trial.value
-        without_value = "stopped early" if trial.state == "pruned" else "failed"
-        shown = without_value if trial.value is None else f"{trial.value:.4f}"
-        best = "" if self.best is None else f", best {self.best:.4f}"
-        self.bar.total = max(self.bar.total or 0, trial.number)
-        self.bar.set_postfix_str(f"trial {trial.number}: {self.metric.name} {shown}{best}")
-        self.bar.update()
+        self._finished = trial.number
+        self._seconds = [*self._seconds[self._finished == 1 :], trial.seconds]
+        if trial.value is not None and (self._best is None or self._better(trial.value, self._best)):
+            self._best = trial
+        if self._plain:
+            print(f"Tuning: {self._judged(trial)}; {self._outlook(0.0)}", file=self._stream, flush=True)
+        self._show(0.0)
+
+    def see(self, rows: int) -> None:
+        """Show that so many rows of the running evaluation are done, a few times a second."""
+        if self._rows and time.monotonic() - self._shown >= INTERVAL:
+            self._show(min(1.0, rows / self._rows))
+
+    def _show(self, share: float) -> None:
+        """The line, with so much of the running evaluation done."""
+        self._bar.total = max(self._expected, self._finished + 1)
+        self._bar.set_postfix_str(f"trial {self._finished + 1} ({share:.0%}), {self._outlook(share)}", refresh=False)
+        self._bar.n = self._finished + share
+        self._bar.refresh()
+        self._shown = time.monotonic()
+
+    def _outlook(self, share: float) -> str:
+        best = "" if self._best is None else f"best {self._metric.name} {self._best.value:.4f}, "
+        mean = sum(self._seconds) / len(self._seconds)
+        left = max(0.0, self._expected - self._finished - share) * mean
+        return f"{best}at most about {_duration(left)} left" if left else f"{best}almost done"
+
+    def _judged(self, trial: Trial) -> str:
+        verdict = "met" if trial.accepted else "not met"
+        if trial.state == "pruned":
+            return f"trial {trial.number}: {verdict}, stopped after {trial.share:.0%}"
+        if trial.value is None:
+            return f"trial {trial.number}: failed"
+        return f"trial {trial.number}: {self._metric.name} {trial.value:.4f}, {verdict}"
+
+    def _better(self, value: float, best: Trial) -> bool:
+        return best.value is None or self._metric.better(value, best.value)
+
+
+def is_quiet() -> bool:
+    """Whether transformers is told to log errors only."""
+    return bool(transformers_logging.get_verbosity() >= logging.ERROR)
+
+
+def _in_notebook() -> bool:
+    return any(base.__module__ == "tqdm.notebook" for base in tqdm.__mro__)
+
+
+def _duration(seconds: float) -> str:
+    """Rounded, because it is an estimate."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

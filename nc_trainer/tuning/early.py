@@ -6,7 +6,7 @@ and what accepted trials are compared by.
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,15 +127,26 @@ class Watch:
     Args:
         verdict: follows the rows; None evaluates to the end.
         deadline: on the clock of `time.monotonic`.
+        on_rows: told how many rows were seen so far.
     """
 
-    def __init__(self, verdict: EarlyVerdict | None = None, deadline: float = math.inf) -> None:
+    def __init__(
+        self,
+        verdict: EarlyVerdict | None = None,
+        deadline: float = math.inf,
+        on_rows: Callable[[int], None] = lambda rows: None,
+    ) -> None:
         self.verdict = verdict
         self.deadline = deadline
         self.out_of_time = False
+        self._on_rows = on_rows
+        self._rows = 0
 
     def see(self, classes: Ints | None, labels: Ints | None) -> None:
         """The next rows [n], or None where a batch does not show its rows."""
+        shown = classes if labels is None else labels
+        self._rows += 0 if shown is None else len(shown)
+        self._on_rows(self._rows)
         if self.verdict is not None:
             self.verdict.see(classes, labels)
 

@@ -41,6 +41,7 @@ class Study:
         baseline: trial 0, the float model.
         baseline_evaluation: what trial 0 was made from: flips are counted against its predictions.
         on_trial: told of every new trial, e.g. for a progress line.
+        on_rows: told how many rows of the running evaluation were seen.
         trials: what an interrupted search has judged already; it is not judged again.
         classes: the predicted classes of trials, by their number, of as many rows as were seen.
         stopping: whether a trial is stopped that cannot be accepted any more. The first one never is.
@@ -56,6 +57,7 @@ class Study:
     baseline: Trial
     baseline_evaluation: Evaluation
     on_trial: Callable[[Trial], None] = lambda trial: None
+    on_rows: Callable[[int], None] = lambda rows: None
     trials: list[Trial] = field(default_factory=list)
     classes: dict[int, np.ndarray] = field(default_factory=dict)
     stopping: EarlyStopping = field(default_factory=EarlyStopping)
@@ -116,7 +118,8 @@ class Study:
         """The trial of this recipe, None if the time was up before its evaluation ended."""
         started = time.monotonic()
         some_value = any(trial.value is not None for trial in self.trials)
-        watch = Watch(None if to_its_end else self._early_verdict(), self._deadline() if some_value else math.inf)
+        deadline = self._deadline() if some_value else math.inf
+        watch = Watch(None if to_its_end else self._early_verdict(), deadline, self.on_rows)
         self.swapper.apply(recipe)
         try:
             evaluation = self.evaluate(watch)
