@@ -1,5 +1,7 @@
 """Timing recipes against each other on one model, whose modules are swapped off the clock."""
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -18,7 +20,7 @@ PASSES = WARMUP + ROUNDS
 
 
 def time_recipes(
-    swapper: ModuleSwapper, recipes: Mapping[str, Recipe], batches: Sequence[Batch]
+    swapper: ModuleSwapper, recipes: Mapping[str, Recipe], batches: Sequence[Batch], deadline: float = math.inf
 ) -> dict[str, list[float]]:
     """Time a forward pass under each recipe, in rounds in which every recipe has its turn.
 
@@ -29,17 +31,27 @@ def time_recipes(
         swapper: of the model.
         recipes: by name.
         batches: model inputs without labels; round i takes batch i modulo their number.
+        deadline: on the clock of `time.monotonic`.
 
     Returns:
         For each name `ROUNDS` durations in seconds, of the same rounds.
+
+    Raises:
+        TimeoutError: the deadline has passed before the last round.
     """
     model = swapper.model
+
+    def prepare(name: str) -> None:
+        if time.monotonic() > deadline:
+            raise TimeoutError("timing takes longer than it may")
+        swapper.apply(recipes[name])
+
     with evaluation_mode([model]), torch.inference_mode():
         return time_interleaved(
             {name: _forward(model, batches) for name in recipes},
             warmup=WARMUP,
             iterations=ROUNDS,
-            before=lambda name: swapper.apply(recipes[name]),
+            before=prepare,
         )
 
 

@@ -17,7 +17,7 @@ from nc_trainer.tuning import Trial
 
 MOST_TIMED = 8
 TOO_LONG = 2
-"""One trial is timed even if that takes so many times the budget, which estimates on a busy machine may be off by."""
+"""Timing is given up after so many times the budget; estimates on a busy machine are that far off."""
 FLOAT = "float"
 
 
@@ -42,6 +42,7 @@ def measure_speed(
     """
     if not trials or not budget:
         return Speed(note="Speed was not measured." if trials else "")
+    started = time.monotonic()
     swapper.apply(float_recipe)
     wanted = list(trials[:MOST_TIMED])
     cut = _affordable(swapper.model, batches, budget / (PASSES * (len(wanted) + 1)))
@@ -50,7 +51,10 @@ def measure_speed(
     if PASSES * 2 * seconds > TOO_LONG * budget:
         return Speed(note=f"Speed was not measured: a forward pass takes {seconds:.1f} s, too long for {budget:g} s.")
     recipes = {FLOAT: float_recipe} | {_name(trial): trial.recipe for trial in wanted}
-    durations = time_recipes(swapper, recipes, cut)
+    try:
+        durations = time_recipes(swapper, recipes, cut, started + TOO_LONG * budget)
+    except TimeoutError:
+        return Speed(note=f"Speed was not measured: the machine was too busy to do so within {budget:g} s.")
     comparisons = {
         trial.number: compare(FLOAT, durations[FLOAT], _name(trial), durations[_name(trial)]) for trial in wanted
     }

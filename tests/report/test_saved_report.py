@@ -219,3 +219,10 @@ def test_only_classes_flip(tmp_path: Path, labels: int) -> None:
     report = trainer.quantize(TuningConfig.from_dict({"tuning": {"metric": "mse"}})).report
     assert report is not None
     assert ("cannot flip" in report.flipped.note) == (labels == 1)
+
+
+def test_timing_is_given_up_when_it_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nc_trainer.report.speed._seconds_of_a_pass", lambda *args: 1e-9)
+    report = tiny_trainer(tmp_path).quantize(config(timing=1e-6)).report
+    assert report is not None
+    assert "too busy to do so within 1e-06 s" in report.speed.note
