@@ -59,13 +59,13 @@ def _trade_off(data: ReportData) -> Any:
         _draw_trial(ax, found, trial)
     places = [(found.across(trial), trial.value) for trial in found.front]
     across, values = zip(*places, strict=True) if places else ((), ())
-    ax.step(across, values, where="post", color=ACCENT, linewidth=1.2, label="not beaten by any other", zorder=1)
+    ax.step(across, values, where="pre", color=ACCENT, linewidth=1.2, label="not beaten by any other", zorder=1)
     ax.grid(axis="y", color=LINE)
     ax.set_ylabel(data.metric.name, color=MUTED)
     ax.set_xlabel(found.axis_title, color=MUTED)
     if not data.metric.higher_is_better:
         ax.invert_yaxis()
-    ax.legend(frameon=False, fontsize="small", labelcolor=MUTED)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small", labelcolor=MUTED)
     return figure
 
 
