@@ -140,9 +140,11 @@ class TradeOff:
         placed: list[tuple[float, float]] = []
         names = []
         for trial in sorted(self.shown, key=lambda one: (one.number != self.data.chosen, one not in self.front)):
-            place = x(self.across(trial) or 0.0), y(trial.value if trial.value is not None else _ends(trial)[1])
-            if all(abs(place[0] - a) > NEAR[0] or abs(place[1] - b) > NEAR[1] for a, b in placed):
-                placed.append(place)
+            beside = 0.0 if trial.number else -NEAR[0]
+            height = y(trial.value if trial.value is not None else _ends(trial)[1])
+            place = x(self.across(trial) or 0.0), height
+            if all(abs(place[0] + beside - a) > NEAR[0] or abs(height - b) > NEAR[1] for a, b in placed):
+                placed.append((place[0] + beside, height))
                 names.append(mark(*place, "name", _name(trial)))
         return join(names)
 
