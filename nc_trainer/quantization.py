@@ -10,8 +10,8 @@ from nc_trainer.config import PostTrainingQuantConfig, TuningConfig
 from nc_trainer.errors import ConfigError
 from nc_trainer.experimental.common import Metric, Model, unwrapped
 from nc_trainer.experimental.quantization import Quantization
-from nc_trainer.metrics import UpdatedMetric
-from nc_trainer.unjudged import quantize_unjudged
+from nc_trainer.without_trainer.metrics import UpdatedMetric
+from nc_trainer.without_trainer.unjudged import quantize_unjudged
 
 
 def fit(

@@ -17,23 +17,23 @@ from nc_trainer.call_counts import call_counts
 from nc_trainer.checked_model import searchable
 from nc_trainer.config import ReportConfig, TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
-from nc_trainer.evaluation_rows import EvaluationRows
 from nc_trainer.explain import check_shap
 from nc_trainer.float_parts import float_dtype
 from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
 from nc_trainer.module_tree import named_modules
-from nc_trainer.objectives import make_goal
+from nc_trainer.objectives.goal import make_goal
+from nc_trainer.objectives.shapley import ExplainedData, ShapleyMSE, try_to_explain
 from nc_trainer.padding import with_padding_skipped
 from nc_trainer.quantize import ModuleSwapper, full_recipe
 from nc_trainer.recipe import Recipe
 from nc_trainer.report.collect import Searched, model_name, try_to_collect
+from nc_trainer.report.evaluation_rows import EvaluationRows
 from nc_trainer.report.numbers import TensorBoardTrials, check_tensorboard
 from nc_trainer.report.plots import check_matplotlib
 from nc_trainer.report.progress import TrialProgress, is_quiet
 from nc_trainer.result import QuantizationResult
 from nc_trainer.search_space import Calibration
-from nc_trainer.shapley import ExplainedData, ShapleyMSE, try_to_explain
 from nc_trainer.tuning import (
     Budget,
     Criterion,

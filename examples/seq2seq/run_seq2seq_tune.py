@@ -24,7 +24,7 @@ from nc_trainer.scripts.arguments import DataArguments
 from nc_trainer.scripts.loading import check_model, explained, load_config, load_tokenizer, load_weights
 from nc_trainer.scripts.modes import prepared_arguments, run_modes, run_script, write_card
 from nc_trainer.scripts.rows import Splits, column_values, load_splits
-from nc_trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
+from nc_trainer.trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
 
 HEADS = ("ForConditionalGeneration", "MTModel", "EncoderDecoderModel")
 """What the classes of encoder-decoders with a language model head are called."""

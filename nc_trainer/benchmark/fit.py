@@ -15,8 +15,8 @@ from nc_trainer.benchmark.report import BenchmarkReport
 from nc_trainer.config import BenchmarkConfig, EvaluationPerformance
 from nc_trainer.errors import ConfigError
 from nc_trainer.hub import OptimizedModel
-from nc_trainer.loaders import loader_batches
 from nc_trainer.quantize import is_int8
+from nc_trainer.without_trainer.evaluation import loader_batches
 
 
 def fit(

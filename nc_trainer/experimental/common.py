@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 from nc_trainer._compat import keep_label_names
 from nc_trainer._files import staged_directory
 from nc_trainer.errors import QuantizationError
-from nc_trainer.metrics import UpdatedMetric
 from nc_trainer.result import QuantizationResult
+from nc_trainer.without_trainer.metrics import UpdatedMetric
 
 
 class Model:

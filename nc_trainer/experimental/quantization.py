@@ -10,10 +10,10 @@ from torch import nn
 from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError
 from nc_trainer.experimental.common import Metric, Model, unwrapped
-from nc_trainer.loader_tuner import LoaderTuner
-from nc_trainer.metrics import Compute, UpdatedMetric, updated_metric
 from nc_trainer.tuning.objective import Objective, Reading
-from nc_trainer.unjudged import quantize_unjudged
+from nc_trainer.without_trainer.metrics import Compute, UpdatedMetric, updated_metric
+from nc_trainer.without_trainer.tuner import LoaderTuner
+from nc_trainer.without_trainer.unjudged import quantize_unjudged
 
 
 class Quantization:

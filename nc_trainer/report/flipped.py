@@ -8,10 +8,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from nc_trainer.calibration.replay import logits
-from nc_trainer.evaluation_rows import EvaluatedBatch, EvaluationRows
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
 from nc_trainer.report.data import FlippedRow, FlippedRows
+from nc_trainer.report.evaluation_rows import EvaluatedBatch, EvaluationRows
 
 MOST_EXAMPLES = 20
 

@@ -9,9 +9,9 @@ from torch import nn
 from nc_trainer.benchmark.benchmark import evaluation_mode
 from nc_trainer.benchmark.statistics import compare
 from nc_trainer.benchmark.workload import batch_size
+from nc_trainer.objectives.recipe_timing import PASSES, Batch, time_recipes
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
-from nc_trainer.recipe_timing import PASSES, Batch, time_recipes
 from nc_trainer.report.data import Speed
 from nc_trainer.tuning import Trial
 

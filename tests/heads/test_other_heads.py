@@ -37,7 +37,7 @@ from nc_trainer.calibration.replay import logits
 from nc_trainer.nn import Int8Linear
 from nc_trainer.padding import padded_batch, with_padding_skipped
 from nc_trainer.quantize import ModuleSwapper, full_recipe
-from nc_trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
+from nc_trainer.trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
 from nc_trainer.tuning.flips import compare_classes
 
 

@@ -9,7 +9,7 @@ from tiny import tiny_trainer
 
 from nc_trainer import ConfigError, TuningConfig
 from nc_trainer.config import EvaluationAccuracy
-from nc_trainer.metrics import metric_names, named_metrics
+from nc_trainer.without_trainer.metrics import metric_names, named_metrics
 
 LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0], [0.0, 2.0, 1.0], [1.0, 2.0, 0.0]])
 LABELS = np.array([0, 1, 1, 0])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tiny import tiny_trainer
 
 from nc_trainer import QuantizationError
-from nc_trainer.row_order import length_order
+from nc_trainer.trainer.row_order import length_order
 
 
 @given(lengths=st.lists(st.integers(1, 50)), batch_size=st.integers(1, 9), seed=st.integers(0, 9))

@@ -13,7 +13,7 @@ from nc_trainer import NCTrainerError, QuantizationTrainer
 from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport, Facts, Footprint, ModelSource, contenders
 from nc_trainer.config import AccuracyCriterion, QuantizationConfig, TuningConfig, TuningSection
 from nc_trainer.quantize import is_int8
-from nc_trainer.trainer_benchmark import options_of
+from nc_trainer.trainer.benchmark import options_of
 
 QUICK = {"benchmark_iters": 3, "benchmark_warmup": 1}
 

@@ -11,9 +11,9 @@ from tiny import tiny_bert, tiny_trainer
 from torch import nn
 from transformers import EvalPrediction
 
-import nc_trainer.recipe_timing
 from nc_trainer import ConfigError, TuningConfig
-from nc_trainer.objectives import RelativeTime, make_goal, resident_bytes, saved_bytes
+from nc_trainer.objectives import recipe_timing
+from nc_trainer.objectives.goal import RelativeTime, make_goal, resident_bytes, saved_bytes
 from nc_trainer.quantize import ModuleSwapper, full_recipe
 from nc_trainer.tuning import Metric, Study, Trial
 from nc_trainer.tuning.objective import Reading
@@ -87,7 +87,7 @@ def test_the_fastest_of_the_accepted_recipes_is_chosen(
 ) -> None:
     model = tiny_bert()
     stopwatch_model.model = model
-    monkeypatch.setattr(nc_trainer.recipe_timing, "time_interleaved", stopwatch({0: 4.0, 14: 3.0, 13: 2.0, 2: 3.5}))
+    monkeypatch.setattr(recipe_timing, "time_interleaved", stopwatch({0: 4.0, 14: 3.0, 13: 2.0, 2: 3.5}))
     result = tiny_trainer(tmp_path, model).quantize(config())
     assert [dict(trial.objectives) for trial in result.trials] == [
         {"performance": 0.75},
@@ -113,7 +113,7 @@ def test_times_that_cannot_be_told_apart_leave_the_choice_to_the_weights_in_int8
 
 
 def test_without_a_timeout_nothing_is_timed(tmp_path: Path, three: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nc_trainer.recipe_timing, "time_interleaved", lambda *args, **kwargs: pytest.fail("timed"))
+    monkeypatch.setattr(recipe_timing, "time_interleaved", lambda *args, **kwargs: pytest.fail("timed"))
     result = tiny_trainer(tmp_path).quantize(config(timeout=0))
     assert len(result.trials) == 1
     assert result.trials[0].objectives == {}
@@ -130,7 +130,7 @@ def test_when_the_time_is_up_nothing_more_is_timed(
         return {"accuracy": 1.0}
 
     calls: list[int] = []
-    monkeypatch.setattr(nc_trainer.recipe_timing, "time_interleaved", lambda *args, **kwargs: pytest.fail("timed"))
+    monkeypatch.setattr(recipe_timing, "time_interleaved", lambda *args, **kwargs: pytest.fail("timed"))
     result = tiny_trainer(tmp_path, compute_metrics=slow).quantize(config())
     assert result.outcome == "met"
     assert [dict(trial.objectives) for trial in result.trials] == [{}]

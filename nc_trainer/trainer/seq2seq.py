@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
-from nc_trainer.trainer import QuantizationMixin
+from nc_trainer.trainer.mixin import QuantizationMixin
 from nc_trainer.training_args import QuantizationTrainingArguments
 
 

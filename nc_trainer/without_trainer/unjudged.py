@@ -9,11 +9,11 @@ from nc_trainer.checked_model import checked_model, searchable
 from nc_trainer.config import TuningConfig
 from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
-from nc_trainer.loader_tuner import example_inputs
 from nc_trainer.module_tree import named_modules
 from nc_trainer.quantize import ModuleSwapper, full_recipe
 from nc_trainer.recipe import Recipe
 from nc_trainer.tuning.constraints import constrain
+from nc_trainer.without_trainer.tuner import example_inputs
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from nc_trainer.config import ShapleyConfig
 from nc_trainer.errors import ConfigError, NCTrainerError, QuantizationError
 from nc_trainer.explain.original import ROWS
 from nc_trainer.glue.files import text_columns_of
-from nc_trainer.shapley import ExplainedData
+from nc_trainer.objectives.shapley import ExplainedData
 
 
 def explained_data(trainer: Trainer, dataset: Any, config: ShapleyConfig, seed: int) -> ExplainedData:

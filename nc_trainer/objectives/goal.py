@@ -9,9 +9,9 @@ from nc_trainer.benchmark.statistics import compare
 from nc_trainer.config import TuningSection
 from nc_trainer.config.tuning import SHAPLEY_MSE
 from nc_trainer.errors import ConfigError
+from nc_trainer.objectives.recipe_timing import Batch, time_recipes
 from nc_trainer.quantize import ModuleSwapper
 from nc_trainer.recipe import Recipe
-from nc_trainer.recipe_timing import Batch, time_recipes
 from nc_trainer.tuning import Metric, Trial
 from nc_trainer.tuning.objective import Goal, Objective, Reading
 

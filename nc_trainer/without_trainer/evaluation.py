@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 
 from nc_trainer.errors import QuantizationError
-from nc_trainer.metrics import Compute
 from nc_trainer.tuning import Evaluation, Watch, predicted_classes
+from nc_trainer.without_trainer.metrics import Compute
 
 LABELS = ("labels", "label", "label_ids")
 KEPT_BATCHES = 16

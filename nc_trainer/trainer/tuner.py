@@ -13,13 +13,13 @@ from nc_trainer.calibration.batches import evaluation_batches
 from nc_trainer.checked_model import checked_model
 from nc_trainer.config import ReportConfig, TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError, QuantizationError
-from nc_trainer.evaluation import TrainerEvaluator
-from nc_trainer.evaluation_rows import TrainerRows
-from nc_trainer.explained_rows import explained_data
-from nc_trainer.objectives import TIMED_BATCHES
-from nc_trainer.row_order import in_random_order
+from nc_trainer.objectives.goal import TIMED_BATCHES
+from nc_trainer.objectives.shapley import ExplainedData
 from nc_trainer.search_space import Calibration
-from nc_trainer.shapley import ExplainedData
+from nc_trainer.trainer.evaluation import TrainerEvaluator
+from nc_trainer.trainer.evaluation_rows import TrainerRows
+from nc_trainer.trainer.explained_rows import explained_data
+from nc_trainer.trainer.row_order import in_random_order
 from nc_trainer.tuner import Tuner
 
 

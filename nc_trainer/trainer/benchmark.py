@@ -23,7 +23,7 @@ from nc_trainer.quantize import ModuleSwapper, is_int8
 from nc_trainer.recipe import Recipe
 
 if TYPE_CHECKING:
-    from nc_trainer.trainer import QuantizationMixin
+    from nc_trainer.trainer.mixin import QuantizationMixin
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from transformers import PreTrainedModel
 from nc_trainer.checked_model import checked_model
 from nc_trainer.config import MultiMetrics, TuningConfig
 from nc_trainer.errors import ConfigError, QuantizationError
-from nc_trainer.loaders import FunctionEvaluator, LoaderEvaluator, loader_batches
-from nc_trainer.metrics import Compute, metric_names, named_metrics
-from nc_trainer.objectives import TIMED_BATCHES
+from nc_trainer.objectives.goal import TIMED_BATCHES
 from nc_trainer.search_space import LABELLED_ROWS, Calibration
 from nc_trainer.tuner import Tuner
+from nc_trainer.without_trainer.evaluation import FunctionEvaluator, LoaderEvaluator, loader_batches
+from nc_trainer.without_trainer.metrics import Compute, metric_names, named_metrics
 
 WORKSPACE = "nc_workspace"
 """Where the journal is kept when the configuration does not say, as in Neural Compressor."""

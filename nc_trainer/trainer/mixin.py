@@ -14,16 +14,16 @@ from nc_trainer._files import staged_directory
 from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import NCTrainerError, TrainingRefusedError
-from nc_trainer.evaluation import TrainerEvaluator, without_progress_bars
 from nc_trainer.hub import recipe_of
 from nc_trainer.quantize import is_int8
 from nc_trainer.report.card import CardFacts
 from nc_trainer.report.numbers import trial_numbers
 from nc_trainer.report.write import Report
 from nc_trainer.result import QuantizationResult
-from nc_trainer.row_order import in_length_batches
-from nc_trainer.trainer_benchmark import Quantized, TrainerBenchmark
-from nc_trainer.trainer_tuner import TrainerTuner
+from nc_trainer.trainer.benchmark import Quantized, TrainerBenchmark
+from nc_trainer.trainer.evaluation import TrainerEvaluator, without_progress_bars
+from nc_trainer.trainer.row_order import in_length_batches
+from nc_trainer.trainer.tuner import TrainerTuner
 from nc_trainer.tuning import Trial, choose_metric
 
 # A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
