@@ -98,7 +98,7 @@ def test_eval_func_sees_the_model_in_evaluation_mode() -> None:
 
     quantizer(model, eval_func=evaluate)()
     assert modes == [False, False]
-    assert model.training
+    assert not model.training  # what was quantized does not train any more
 
 
 def test_lower_is_better_when_the_file_says_so() -> None:
