@@ -50,3 +50,14 @@ def reports_time_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from nc_trainer.report.data import Speed  # after HF_HUB_OFFLINE is set
 
     monkeypatch.setattr("nc_trainer.report.collect.measure_speed", lambda *args: Speed(note="Not in tests."))
+
+
+@pytest.fixture
+def strategies_as_they_were() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    from nc_trainer.tuning import STRATEGIES  # after HF_HUB_OFFLINE is set
+
+    before = dict(STRATEGIES)
+    yield
+    STRATEGIES.clear()
+    STRATEGIES.update(before)

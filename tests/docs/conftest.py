@@ -22,8 +22,10 @@ def after_the_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def working_directory(after_the_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, which is the current directory."""
+def working_directory(
+    after_the_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategies_as_they_were: None
+) -> Path:
+    """A copy of it, which is the current directory; what a page registers is gone after it."""
     copy = shutil.copytree(after_the_demo, tmp_path / "user")
     monkeypatch.chdir(copy)
     return copy

@@ -47,9 +47,10 @@ GREEDY = ["000", "000 002", "000 002 003"]
         ("mse", ["", *GREEDY, *GREEDY]),
         ("hawq_v2", ["", *GREEDY]),
         ("mse_v2", ["", *GREEDY]),
+        ("ranked", ["", "000", "000 002"]),
         ("basic", ["", "000", "000 002", "000 002 003", "001", "000 001 002", "000 001 003", "001 002 003"]),
     ],
-    ids=["sequential", "mse", "hawq_v2", "mse_v2", "basic"],
+    ids=["sequential", "mse", "hawq_v2", "mse_v2", "ranked", "basic"],
 )
 def test_exact_sequence_when_nothing_is_accepted(name: str, expected: list[str]) -> None:
     ranked = sorted(DAMAGE, key=lambda module: -DAMAGE[module])
@@ -98,10 +99,11 @@ def one_reversion_helps_and_a_second_harms(recipe: Recipe) -> float:
         ("sequential", one_reversion_helps_and_a_second_harms, lambda size: 3 * size - 2),
         ("mse", flat, lambda size: 2 * size - 1),
         ("hawq_v2", flat, lambda size: size),
+        ("ranked", flat, lambda size: 1 + math.ceil(math.log2(size))),
         ("exhaustive", flat, lambda size: 2**size - 1),
         ("random", flat, lambda size: 2**size - 1),
     ],
-    ids=["sequential", "mse", "hawq_v2", "exhaustive", "random"],
+    ids=["sequential", "mse", "hawq_v2", "ranked", "exhaustive", "random"],
 )
 def test_the_worst_case_costs_what_is_stated(name: str, worst: Judge, cost: Callable[[int], int], size: int) -> None:
     distinct = {trial.recipe for trial in trials(make_strategy(name), informed(names(size)), worst)}
@@ -269,7 +271,7 @@ def test_random_is_uniform_over_recipes() -> None:
     assert all(250 < count < 350 for count in counts)
 
 
-@pytest.mark.parametrize("name", [name for name in WITHOUT_OPTUNA if name not in ("basic", "conservative")])
+@pytest.mark.parametrize("name", [name for name in WITHOUT_OPTUNA if name not in ("basic", "conservative", "ranked")])
 def test_ten_proposals_for_150_modules_come_without_the_others(name: str) -> None:
     searched = informed(names(150))
     assert len(list(itertools.islice(trials(make_strategy(name), searched, flat), 10))) == 10

@@ -1,20 +1,12 @@
 """Finding strategies by name, and registering one's own."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from nc_trainer import ConfigError
 from nc_trainer.tuning import STRATEGIES, SearchSpace, make_strategy
 from nc_trainer.tuning.strategies import Proposals, register_strategy
 
-
-@pytest.fixture(autouse=True)
-def table_as_it_was() -> Iterator[None]:
-    before = dict(STRATEGIES)
-    yield
-    STRATEGIES.clear()
-    STRATEGIES.update(before)
+pytestmark = pytest.mark.usefixtures("strategies_as_they_were")
 
 
 class Mine:
