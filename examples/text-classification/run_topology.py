@@ -105,6 +105,11 @@ def _check(topology: Topology, model: Path) -> None:
         topology.check_model(model)
     except ValueError as error:
         raise SystemExit(f"error: {error}") from error
+    except ModuleNotFoundError as error:
+        raise SystemExit(
+            f"error: {sys.executable} has no package '{error.name}'. Install nc_trainer there, or name a Python that "
+            "has it: PYTHON=.venv/bin/python sh run_tuning.sh ..."
+        ) from error
 
 
 def _topology(name: str) -> Topology:

@@ -1,6 +1,7 @@
 """The flags of run_tuning.sh and run_benchmark.sh: what they become, and what a mistake says."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,14 @@ def test_the_pickle_of_transformer_xl_is_named(here: Path, monkeypatch: pytest.M
     (here / "model/vocab.pkl").touch()
     with pytest.raises(SystemExit, match=r"vocab\.pkl' is a pickle, .*TRUST_REMOTE_CODE=1"):
         run_topology.main(["tune", *flags(topology="transfo_xl_MRPC")])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_python_without_transformers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)  # an import of it raises
+    message = f"{sys.executable} has no package 'transformers'.*PYTHON="
+    with pytest.raises(SystemExit, match=message):
+        run_topology.main(["tune", *flags()])
 
 
 @pytest.mark.usefixtures("here")
