@@ -109,7 +109,7 @@ class Tuner(ABC):
             _record_baseline(journal, baseline)
             study = self._study(recipe, criterion, baseline, evaluation, journal, goal)
             result = self._search(study, journal)
-            searched = self._searched(study, result, journal, time.monotonic() - started)
+            searched = self._searched(study, result, journal, calls, time.monotonic() - started)
             explanations = try_to_explain(shapley, result.chosen)
             report = try_to_collect(searched, self.swapper, self._report(), explanations)
             _settle(self.model, self.swapper, result)
@@ -226,7 +226,9 @@ class Tuner(ABC):
             study.on_trial, study.on_rows = finished, progress.see
             return study.run()
 
-    def _searched(self, study: Study, result: StudyResult, journal: Journal, seconds: float) -> Searched:
+    def _searched(
+        self, study: Study, result: StudyResult, journal: Journal, calls: Mapping[str, int], seconds: float
+    ) -> Searched:
         """What the report is made from."""
 
         def ranking() -> Mapping[str, float] | None:
@@ -245,6 +247,7 @@ class Tuner(ABC):
             ranking=ranking,
             batches=self._timed_batches,
             rows=self._evaluation_rows(),
+            calls=calls,
             seconds=seconds,
         )
 

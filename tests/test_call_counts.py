@@ -10,6 +10,8 @@ from tiny import tiny_bert, tiny_trainer
 from nc_trainer import TuningConfig
 from nc_trainer.call_counts import call_counts, repeated_fallbacks
 from nc_trainer.quantize import full_recipe
+from nc_trainer.report.card import CardFacts, card_block
+from nc_trainer.report.page import render_page
 
 BATCH = {"input_ids": torch.tensor([[5, 6, 7, 8, 2]])}
 FFN = "albert.encoder.albert_layer_groups.0.albert_layers.0.ffn"
@@ -57,6 +59,13 @@ def test_the_table_counts_what_one_fallback_is(tmp_path: Path) -> None:
         f"Note: {FFN} (x2): (xN) is one module that the forward pass runs N times. "
         "In float that is 2 of the 15 calls of modules that can be int8."
     )
+
+
+def test_the_page_and_the_card_count_it_too(tmp_path: Path) -> None:
+    report = tiny_trainer(tmp_path, small("albert")).quantize(ffn_in_float()).report
+    assert report is not None
+    assert f"<code>{FFN} (x2)</code>" in render_page(report)
+    assert f"- in float: `{FFN} (x2)`" in card_block(report, CardFacts())
 
 
 def test_modules_that_run_once_are_not_mentioned(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def _recipe(data: ReportData) -> str:
     kinds = list(recipe.modules.values())
     lines = [f"- {kinds.count(kind)} modules: {said}" for kind, said in PRECISIONS.items() if kind in kinds]
     if recipe.fallbacks:
-        names = ", ".join(f"`{name}`" for name in recipe.fallbacks[:SHOWN_FALLBACKS])
+        names = ", ".join(f"`{name}`" for name in data.counted(recipe.fallbacks[:SHOWN_FALLBACKS]))
         more = len(recipe.fallbacks) - SHOWN_FALLBACKS
         lines.append(f"- in float: {names}" + (f" and {more} more" if more > 0 else ""))
     lines.append(f"- everything else: {recipe.float_dtype}")

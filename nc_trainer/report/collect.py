@@ -16,6 +16,7 @@ from nc_trainer.benchmark import describe_machine
 from nc_trainer.config import ReportConfig
 from nc_trainer.explain import Explanations
 from nc_trainer.hub.describe import engine_of
+from nc_trainer.module_tree import submodule
 from nc_trainer.objectives.goal import saved_bytes
 from nc_trainer.objectives.recipe_timing import Batch
 from nc_trainer.quantize import ModuleSwapper
@@ -53,6 +54,7 @@ class Searched:
         ranking: damage by module name; computes it if it is wanted and was not needed. None if there is none.
         batches: a few batches to be timed on.
         rows: where evaluation rows can be looked up, None if nowhere.
+        calls: of each module in one forward pass.
         seconds: what the search took.
     """
 
@@ -66,6 +68,7 @@ class Searched:
     ranking: Callable[[], Mapping[str, float] | None]
     batches: Callable[[], Sequence[Batch]]
     rows: EvaluationRows | None
+    calls: Mapping[str, int]
     seconds: float
 
 
@@ -139,8 +142,9 @@ class _Collector:
     def _modules(self) -> dict[str, ModuleFacts]:
         self.swapper.restore()
         weights = self.swapper.weights(self.searched.recipe)
-        kinds = {name: type(self.swapper.model.get_submodule(name)).__name__ for name in weights}
-        return {name: ModuleFacts(kinds[name], number) for name, number in weights.items()}
+        kinds = {name: type(submodule(self.swapper.model, name)).__name__ for name in weights}
+        calls = self.searched.calls
+        return {name: ModuleFacts(kinds[name], number, calls.get(name, 1)) for name, number in weights.items()}
 
     def _model(self) -> ModelFacts:
         model: PreTrainedModel = self.swapper.model

@@ -1,7 +1,7 @@
 """What the report page shows, as one record: nothing in it has to be computed from a model any more."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from nc_trainer._files import write_text_atomically
 from nc_trainer._json import from_json, to_json
 from nc_trainer.benchmark import BenchmarkReport, Comparison, Machine
+from nc_trainer.call_counts import with_count
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.explain import Explanations
 from nc_trainer.recipe import Recipe
@@ -37,10 +38,11 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class ModuleFacts:
-    """One module that can be int8: its type, and how many weights it has."""
+    """One module that can be int8: its type, how many weights it has, and how often it runs in a forward pass."""
 
     kind: str
     weights: int
+    calls: int = 1
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,11 @@ class ReportData:
         """The share of the weights that can be int8 which is int8 in a trial, in [0, 1]."""
         total = sum(module.weights for module in self.modules.values())
         return sum(self.modules[name].weights for name in trial.recipe.quantized) / total if total else 0.0
+
+    def counted(self, names: Iterable[str]) -> list[str]:
+        """The names of modules as they are shown: `layer.ffn (x12)` for one that runs more than once."""
+        calls = {name: module.calls for name, module in self.modules.items()}
+        return [with_count(name, calls) for name in names]
 
     def for_hub(self) -> "ReportData":
         """What may be uploaded: without the texts of evaluation rows, unless the configuration allows them."""

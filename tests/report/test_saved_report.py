@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 import torch
+from architectures import CONFIGS, small
+from datasets import Dataset
 from report_data import benchmark_report
-from tiny import sensitive_bert, tiny_bert, tiny_trainer
+from tiny import sensitive_bert, tiny_bert, tiny_trainer, token_rows
 from transformers import TrainingArguments
 
 from nc_trainer import QuantizationTrainer, TuningConfig
 from nc_trainer.cli import main
 from nc_trainer.hub import OptimizedModel
 from nc_trainer.report.data import FILE_NAME, ReportData
+from nc_trainer.report.page import render_page
 
 REPORT_FILES = {"report.html", FILE_NAME, "README.md"}
 
@@ -32,11 +35,29 @@ def flipping_trainer(tmp_path: Path, **arguments: Any) -> QuantizationTrainer:
     return tiny_trainer(tmp_path, sensitive_bert(), arguments=arguments)
 
 
+def ended_rows() -> Dataset:
+    """Each with one `</s>`, where BART and mBART read the sentence."""
+    rows = [[max(token, 3) for token in ids] + [2] for ids in token_rows()["input_ids"]]
+    masks = [[1] * len(row) for row in rows]
+    return Dataset.from_dict({"input_ids": rows, "attention_mask": masks, "labels": [n % 3 for n in range(len(rows))]})
+
+
 def test_page_data_and_card_stand_beside_the_model(tmp_path: Path) -> None:
     directory = saved(tiny_trainer(tmp_path), config())
     names = {path.name for path in directory.iterdir()}
     assert names >= REPORT_FILES | {"config.json", "model.safetensors"}
     assert (directory / "report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_architecture_has_its_page(name: str, tmp_path: Path) -> None:
+    """Whatever kinds of modules it has, bare parameters and shared layers among them."""
+    rows = ended_rows()
+    trainer = tiny_trainer(tmp_path, small(name), train_dataset=rows, eval_dataset=rows)
+    report = trainer.quantize(config(ranking=True, timing=0)).report
+    assert report is not None
+    assert set(report.sensitivity.damage or ()) == set(report.modules) == set(report.recipe.modules)
+    assert "Where int8 hurts" in render_page(report)
 
 
 def test_the_data_are_those_of_the_result(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """All trials: accuracy against speed in a picture, and everything in a table."""
 
+from collections.abc import Sequence
+
 from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, code_list, join, table, tag
 from nc_trainer.report.page.numbers import count, judged_value, seconds, share, signed, times, trial_name
@@ -70,7 +72,7 @@ def _row(data: ReportData, trial: Trial) -> list[object]:
         "" if trial.flips is None else f"{trial.flips} of {trial.rows}",
         seconds(trial.seconds),
         _verdict(data, trial),
-        "all" if is_baseline else trial.error or _fallbacks(trial),
+        "all" if is_baseline else trial.error or _fallbacks(data.counted(trial.recipe.fallbacks)),
     ]
 
 
@@ -91,7 +93,6 @@ def _verdict(data: ReportData, trial: Trial) -> object:
     return [said, ", ", tag("strong", "chosen")] if trial.number == data.chosen else said
 
 
-def _fallbacks(trial: Trial) -> object:
-    names = trial.recipe.fallbacks
+def _fallbacks(names: Sequence[str]) -> object:
     more = f" and {len(names) - SHOWN_FALLBACKS} more" if len(names) > SHOWN_FALLBACKS else None
     return [code_list(names[:SHOWN_FALLBACKS]), more] if names else "none"
