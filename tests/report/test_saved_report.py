@@ -9,7 +9,7 @@ from architectures import CONFIGS, small
 from datasets import Dataset
 from report_data import benchmark_report
 from tiny import sensitive_bert, tiny_bert, tiny_trainer, token_rows
-from transformers import TrainingArguments
+from transformers import TrainingArguments, default_data_collator
 
 from nc_trainer import QuantizationTrainer, TuningConfig
 from nc_trainer.cli import main
@@ -36,8 +36,8 @@ def flipping_trainer(tmp_path: Path, **arguments: Any) -> QuantizationTrainer:
 
 
 def ended_rows() -> Dataset:
-    """Each with one `</s>`, where BART and mBART read the sentence."""
-    rows = [[max(token, 3) for token in ids] + [2] for ids in token_rows()["input_ids"]]
+    """Of one length, each with one `</s>`, where BART and mBART read the sentence."""
+    rows = [[max(token, 3) for token in ids[:4]] + [2] for ids in token_rows()["input_ids"]]
     masks = [[1] * len(row) for row in rows]
     return Dataset.from_dict({"input_ids": rows, "attention_mask": masks, "labels": [n % 3 for n in range(len(rows))]})
 
@@ -53,7 +53,8 @@ def test_page_data_and_card_stand_beside_the_model(tmp_path: Path) -> None:
 def test_every_architecture_has_its_page(name: str, tmp_path: Path) -> None:
     """Whatever kinds of modules it has, bare parameters and shared layers among them."""
     rows = ended_rows()
-    trainer = tiny_trainer(tmp_path, small(name), train_dataset=rows, eval_dataset=rows)
+    data = {"train_dataset": rows, "eval_dataset": rows, "data_collator": default_data_collator}
+    trainer = tiny_trainer(tmp_path, small(name), **data)
     report = trainer.quantize(config(ranking=True, timing=0)).report
     assert report is not None
     assert set(report.sensitivity.damage or ()) == set(report.modules) == set(report.recipe.modules)
