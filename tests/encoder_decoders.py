@@ -2,25 +2,14 @@
 
 from typing import Any
 
+import architectures
 import torch
 from datasets import Dataset
 from tiny import VOCABULARY, token_rows
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, PreTrainedModel, set_seed
 
 END = 2
-BART = {
-    "d_model": 32,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 4,
-    "decoder_attention_heads": 4,
-    "encoder_ffn_dim": 48,
-    "decoder_ffn_dim": 48,
-    "max_position_embeddings": 40,
-    "init_std": 0.3,
-    "decoder_start_token_id": END,
-    "forced_eos_token_id": None,
-}
+BART = architectures.BART | {"init_std": 0.3, "decoder_start_token_id": END, "forced_eos_token_id": None}
 T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0}
 CONFIGS: dict[str, dict[str, Any]] = {"bart": BART, "mbart": BART, "t5": T5}
 

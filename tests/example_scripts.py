@@ -36,6 +36,12 @@ def run_in(directory: Path, run: Run, options: str) -> None:
         run(options)
 
 
+def train(directory: Path, run: Run, options: str) -> None:
+    """Train the model in `start` on the rows in rows.json, into `model`, all of it in `directory`."""
+    files = "--train_file rows.json --validation_file rows.json"
+    run_in(directory, run, f"--model_name_or_path start {files} {options} --output_dir model")
+
+
 def tune_and_benchmark(run: Run, options: str, training: str) -> tuple[dict[str, float], dict[str, Any]]:
     """Turn `model` into `int8` and benchmark that, in the working directory.
 

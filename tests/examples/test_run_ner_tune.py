@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-from example_scripts import Run, example, results, run_in, tune_and_benchmark, write, write_model
+from example_scripts import Run, example, results, train, tune_and_benchmark, write, write_model
 from transformers import AutoModelForTokenClassification, BertForTokenClassification
 
 from nc_trainer.scripts import rows as source
@@ -30,9 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("ner")
     write(directory / "rows.json", JSON)
     write_model(directory / "start", BertForTokenClassification, VOCABULARY)
-    files = "--train_file rows.json --validation_file rows.json --ignore_mismatched_sizes"
-    script = example("token-classification", "run_ner_tune")
-    run_in(directory, script, f"--model_name_or_path start {files} {TRAIN} --output_dir model")
+    train(directory, example("token-classification", "run_ner_tune"), f"{TRAIN} --ignore_mismatched_sizes")
     return directory
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from example_scripts import Run, example, results, run_in, tune_and_benchmark, write
+from example_scripts import Run, example, results, train, tune_and_benchmark, write
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -55,9 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("seq2seq")
     write(directory / "rows.json", json.dumps(ROWS))
     write_bart(directory / "start")
-    files = "--train_file rows.json --validation_file rows.json"
-    script = example("seq2seq", "run_seq2seq_tune")
-    run_in(directory, script, f"--model_name_or_path start {files} {TRAIN} --output_dir model")
+    train(directory, example("seq2seq", "run_seq2seq_tune"), TRAIN)
     return directory
 
 

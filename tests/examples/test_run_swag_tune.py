@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
-from example_scripts import Run, example, results, run_in, tune_and_benchmark, write, write_model
+from example_scripts import Run, example, results, train, tune_and_benchmark, write, write_model
 from transformers import AutoModelForMultipleChoice, BertForMultipleChoice
 
 from nc_trainer.scripts import rows as source
@@ -33,9 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("swag")
     write(directory / "rows.json", json.dumps(swag_rows()))
     write_model(directory / "start", BertForMultipleChoice, hidden_dropout_prob=0.0)
-    files = "--train_file rows.json --validation_file rows.json"
-    script = example("multiple-choice", "run_swag_tune")
-    run_in(directory, script, f"--model_name_or_path start {files} {TRAIN} --output_dir model")
+    train(directory, example("multiple-choice", "run_swag_tune"), TRAIN)
     return directory
 
 
