@@ -4,24 +4,18 @@ Importing it also teaches transformers to load int8 directories: after `import n
 `AutoModelForSequenceClassification.from_pretrained(directory)` works.
 """
 
-from nc_trainer._compat import repair_transfo_xl
 from nc_trainer.config import TuningConfig, load_tuning_config
-from nc_trainer.errors import (
-    CheckpointError,
-    ConfigError,
-    NCTrainerError,
-    QuantizationError,
-    TrainingRefusedError,
-)
+from nc_trainer.config.recipe import Precision, Recipe
+from nc_trainer.config.training_args import QuantizationTrainingArguments
+from nc_trainer.config.version import __version__
+from nc_trainer.errors import CheckpointError, ConfigError, NCTrainerError, QuantizationError, TrainingRefusedError
 from nc_trainer.hub import OptimizedModel, save_for_huggingface_upstream
-from nc_trainer.recipe import Precision, Recipe
-from nc_trainer.result import QuantizationResult
+from nc_trainer.hub.transformers_versions import repair_transfo_xl
+from nc_trainer.report.result import QuantizationResult
 from nc_trainer.trainer import QuantizationMixin, QuantizationTrainer
-from nc_trainer.training_args import QuantizationTrainingArguments
 
 repair_transfo_xl()
 
-__version__ = "0.1.0.dev0"
 
 __all__ = [
     "CheckpointError",
@@ -37,6 +31,7 @@ __all__ = [
     "Recipe",
     "TrainingRefusedError",
     "TuningConfig",
+    "__version__",
     "load_tuning_config",
     "save_for_huggingface_upstream",
 ]

@@ -47,7 +47,7 @@ def no_deprecated_use_of_transformers() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def reports_time_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timing for the report would take longer than the search for a tiny model. Tests of the report override this."""
-    from nc_trainer.report.data import Speed  # after HF_HUB_OFFLINE is set
+    from nc_trainer.report.report_data import Speed  # after HF_HUB_OFFLINE is set
 
     monkeypatch.setattr("nc_trainer.report.collect.measure_speed", lambda *args: Speed(note="Not in tests."))
 
@@ -55,7 +55,7 @@ def reports_time_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def strategies_as_they_were() -> Iterator[None]:
     """What a test registers is gone after it."""
-    from nc_trainer.tuning import STRATEGIES  # after HF_HUB_OFFLINE is set
+    from nc_trainer.search import STRATEGIES  # after HF_HUB_OFFLINE is set
 
     before = dict(STRATEGIES)
     yield

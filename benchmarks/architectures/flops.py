@@ -18,7 +18,7 @@ from matmuls import products
 from torch import Tensor
 from transformers import CONFIG_MAPPING, PreTrainedModel
 
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 TOKENS = 128
 

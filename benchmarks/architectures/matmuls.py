@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from nc_trainer.module_tree import submodule
+from nc_trainer.int8.module_tree import submodule
 
 aten = torch.ops.aten
 MULTIPLIED = {aten.mm: (0, 1), aten.bmm: (0, 1), aten.addmm: (1, 2), aten.baddbmm: (1, 2)}

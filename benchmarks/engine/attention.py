@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from int8_linear import MAX_ROUNDS, MIN_ROUNDS, WARMUP, machine, milliseconds
-from nc_trainer.ops.attention import native_instruction_set
+from nc_trainer.int8.ops.attention import native_instruction_set
 
 SHAPES = {
     "BERT-base 16x128": (16, 12, 128, 64),

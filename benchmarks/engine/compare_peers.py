@@ -19,11 +19,11 @@ from harness.process import limit_threads, restart_with_allocator, versions
 from harness.report import markdown
 from harness.runner import run_workload, scratch_directory
 from harness.workloads import WORKLOADS, calibration_batches, make_model, timed_batches
-from nc_trainer._files import write_text_atomically
 from nc_trainer.benchmark import describe_machine
 from nc_trainer.benchmark.machine import available_processors
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.ops import current_engine
+from nc_trainer.hub.files import write_text_atomically
+from nc_trainer.int8.ops import current_engine
 from peers import PEERS, SUBJECTS
 from peers.interface import Task
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from harness.int8_peak import LEVELS, VARIABLE, int8_peak_tops
-from nc_trainer.ops.engines import native
+from nc_trainer.int8.ops.engines import native
 
 SHAPES = (
     (2048, 768, 768),

@@ -23,9 +23,9 @@ from transformers.utils import logging as transformers_logging
 
 from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments, Recipe, TuningConfig
 from nc_trainer.benchmark.machine import describe_machine
-from nc_trainer.calibration import sensitivity
-from nc_trainer.quantize import ModuleSwapper, full_recipe
-from nc_trainer.result import QuantizationResult
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
+from nc_trainer.report.result import QuantizationResult
+from nc_trainer.search.calibration import sensitivity
 
 BATCH = 50
 PROBLEMS: dict[int, tuple[int, ...]] = {6: (1, 2, 4, 6), 12: (1, 2, 4, 8), 24: (1, 4, 8)}
@@ -143,7 +143,7 @@ class timed_ranking:
     """Seconds of each call of `sensitivities`, as the search space makes it."""
 
     def __enter__(self) -> "timed_ranking":
-        from nc_trainer import search_space
+        from nc_trainer.search.calibration import calibration as search_space
 
         self.seconds: list[float] = []
         self.place = search_space

@@ -23,16 +23,16 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Data
 from transformers.utils.logging import disable_progress_bar
 
 from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments
-from nc_trainer._files import write_text_atomically
 from nc_trainer.benchmark import benchmark_models
-from nc_trainer.calibration.batches import evaluation_batches
-from nc_trainer.glue.data import load_glue_folder
-from nc_trainer.glue.labels import align_labels
-from nc_trainer.glue.metrics import compute_metrics_for
-from nc_trainer.glue.preprocessing import tokenize
 from nc_trainer.hub import describe_engine
-from nc_trainer.trainer.evaluation import TrainerEvaluator
-from nc_trainer.tuning import choose_metric, compare_classes, predicted_classes
+from nc_trainer.hub.files import write_text_atomically
+from nc_trainer.search import choose_metric, compare_classes, predicted_classes
+from nc_trainer.search.calibration.batches import evaluation_batches
+from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
+from nc_trainer.text_data.glue.load_dataset import load_glue_folder
+from nc_trainer.text_data.labels import align_labels
+from nc_trainer.text_data.preprocessing import tokenize
+from nc_trainer.trainer.trial_evaluation import TrainerEvaluator
 
 BATCH_SIZES = (1, 16)
 

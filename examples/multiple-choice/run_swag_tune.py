@@ -5,6 +5,7 @@ transformers' run_swag.py with a QuantizationTrainer in it. See README.md beside
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,15 @@ from transformers import (
 )
 
 from nc_trainer import NCTrainerError, QuantizationTrainer
-from nc_trainer._files import write_text_atomically
-from nc_trainer.glue.preprocessing import ensure_pad_token, usable_length
-from nc_trainer.scripts.arguments import DataArguments
-from nc_trainer.scripts.loading import check_model, explained, load_config, load_tokenizer, load_weights
-from nc_trainer.scripts.modes import prepared_arguments, run_modes, run_script, write_card
-from nc_trainer.scripts.rows import Splits, column_values, load_splits
+from nc_trainer.hub.files import write_text_atomically
+from nc_trainer.text_data.preprocessing import ensure_pad_token, usable_length
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
+
+from _shared.arguments import DataArguments
+from _shared.loading import check_model, explained, load_config, load_tokenizer, load_weights
+from _shared.modes import prepared_arguments, run_modes, run_script, write_card
+from _shared.script_rows import Splits, column_values, load_splits
 
 
 @dataclass

@@ -5,12 +5,12 @@ transformers' run_qa.py with a QuantizationQuestionAnsweringTrainer in it. See R
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from squad_arguments import SquadArguments
 from transformers import (
     AutoModelForQuestionAnswering,
     DataCollatorWithPadding,
@@ -19,11 +19,14 @@ from transformers import (
 )
 
 from nc_trainer import QuantizationTrainingArguments
-from nc_trainer._files import write_text_atomically
-from nc_trainer.glue.preprocessing import usable_length
-from nc_trainer.scripts.arguments import ModelArguments, purposes
-from nc_trainer.scripts.loading import check_model, explained, load_config, load_tokenizer, load_weights
-from nc_trainer.scripts.modes import (
+from nc_trainer.hub.files import write_text_atomically
+from nc_trainer.text_data.preprocessing import usable_length
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
+
+from _shared.arguments import ModelArguments, purposes
+from _shared.loading import check_model, explained, load_config, load_tokenizer, load_weights
+from _shared.modes import (
     check_purposes,
     evaluate_once,
     first_rows,
@@ -32,9 +35,10 @@ from nc_trainer.scripts.modes import (
     run_script,
     write_card,
 )
-from nc_trainer.squad import Answer, QuantizationQuestionAnsweringTrainer
-from nc_trainer.squad.data import load_squad_files, load_squad_from_hub
-from nc_trainer.squad.features import Windows
+from _shared.squad import Answer, QuantizationQuestionAnsweringTrainer
+from _shared.squad.features import Windows
+from _shared.squad.squad_files import load_squad_files, load_squad_from_hub
+from squad_arguments import SquadArguments
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from nc_trainer.scripts.arguments import DataArguments
-from nc_trainer.squad import AnswerFinder
+from _shared.arguments import DataArguments
+from _shared.squad import AnswerFinder
 
 
 @dataclass

@@ -4,12 +4,12 @@
 transformers' run_summarization.py with a QuantizationSeq2SeqTrainer in it. See README.md beside this file.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from datasets import Dataset
-from texts import decoded, text_metrics, tokenize
 from transformers import (
     AutoModelForSeq2SeqLM,
     DataCollatorForSeq2Seq,
@@ -18,13 +18,17 @@ from transformers import (
 )
 
 from nc_trainer import NCTrainerError
-from nc_trainer._files import write_text_atomically
-from nc_trainer.glue.preprocessing import usable_length
-from nc_trainer.scripts.arguments import DataArguments
-from nc_trainer.scripts.loading import check_model, explained, load_config, load_tokenizer, load_weights
-from nc_trainer.scripts.modes import prepared_arguments, run_modes, run_script, write_card
-from nc_trainer.scripts.rows import Splits, column_values, load_splits
+from nc_trainer.hub.files import write_text_atomically
+from nc_trainer.text_data.preprocessing import usable_length
 from nc_trainer.trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
+
+from _shared.arguments import DataArguments
+from _shared.loading import check_model, explained, load_config, load_tokenizer, load_weights
+from _shared.modes import prepared_arguments, run_modes, run_script, write_card
+from _shared.script_rows import Splits, column_values, load_splits
+from texts import decoded, text_metrics, tokenize
 
 HEADS = ("ForConditionalGeneration", "MTModel", "EncoderDecoderModel")
 """What the classes of encoder-decoders with a language model head are called."""

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from _shared.modes import missing_package
 from datasets import Dataset
 from transformers import EvalPrediction, PreTrainedTokenizerBase
-
-from nc_trainer.scripts.modes import missing_package
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
 

@@ -4,10 +4,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from _shared.arguments import DataArguments, ModelArguments
+from _shared.arguments import parse_arguments as parse
+
 from nc_trainer import NCTrainerError, QuantizationTrainingArguments
-from nc_trainer.glue.tasks import GLUE_TASKS, glue_task
-from nc_trainer.scripts.arguments import DataArguments, ModelArguments
-from nc_trainer.scripts.arguments import parse_arguments as parse
+from nc_trainer.text_data.glue.tasks import GLUE_TASKS, glue_task
 
 
 @dataclass

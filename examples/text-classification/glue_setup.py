@@ -1,16 +1,16 @@
 """Loads what run_glue_tune.py works on: the data, the model and its tokenizer, the tokenized splits."""
 
+from _shared.arguments import ModelArguments, purposes
+from _shared.loading import check_model, explained, load_config, load_tokenizer, load_weights
+from _shared.modes import check_purposes, first_rows
 from datasets import Dataset
 from glue_arguments import DataTrainingArguments
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from nc_trainer import QuantizationTrainingArguments
-from nc_trainer.glue.data import TextData, load_files, load_from_hub, load_glue_folder
-from nc_trainer.glue.labels import CLASSIFIER, align_labels, check_label_count, is_trained_classifier
-from nc_trainer.glue.preprocessing import ensure_pad_token, tokenize, usable_length
-from nc_trainer.scripts.arguments import ModelArguments, purposes
-from nc_trainer.scripts.loading import check_model, explained, load_config, load_tokenizer, load_weights
-from nc_trainer.scripts.modes import check_purposes, first_rows
+from nc_trainer.text_data.glue.load_dataset import TextData, load_files, load_from_hub, load_glue_folder
+from nc_trainer.text_data.labels import CLASSIFIER, align_labels, check_label_count, is_trained_classifier
+from nc_trainer.text_data.preprocessing import ensure_pad_token, tokenize, usable_length
 
 Datasets = dict[str, Dataset]
 

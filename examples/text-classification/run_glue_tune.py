@@ -5,21 +5,25 @@ transformers' run_glue.py with a QuantizationTrainer in it. See README.md beside
 """
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from glue_arguments import DataTrainingArguments, parse_arguments
-from glue_setup import Datasets, load_data, load_model, names_by_id, splits_for, tokenize_splits
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, default_data_collator, set_seed
 
 from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments, TuningConfig
-from nc_trainer.glue.data import TextData
-from nc_trainer.glue.metrics import compute_metrics_for
-from nc_trainer.scripts.arguments import ModelArguments
-from nc_trainer.scripts.modes import run_modes, run_script, set_up_logging, write_card
+from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
+from nc_trainer.text_data.glue.load_dataset import TextData
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
+
+from _shared.arguments import ModelArguments
+from _shared.modes import run_modes, run_script, set_up_logging, write_card
+from glue_arguments import DataTrainingArguments, parse_arguments
+from glue_setup import Datasets, load_data, load_model, names_by_id, splits_for, tokenize_splits
 
 logger = logging.getLogger(__name__)
 

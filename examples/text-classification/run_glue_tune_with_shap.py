@@ -8,19 +8,22 @@ reported too, as inc_shapley_mse. See docs/shapley.md.
 """
 
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from glue_arguments import DataTrainingArguments
-from run_glue_tune import run_with
-
 from nc_trainer import TuningConfig, load_tuning_config
 from nc_trainer.config import MultiObjectives
-from nc_trainer.config.tuning import SHAPLEY_MSE
-from nc_trainer.scripts.arguments import parse_arguments
-from nc_trainer.scripts.modes import run_script
+from nc_trainer.config.tuning_section import SHAPLEY_MSE
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
+
+from _shared.arguments import parse_arguments
+from _shared.modes import run_script
+from glue_arguments import DataTrainingArguments
+from run_glue_tune import run_with
 
 DEFAULTS = Path(__file__).with_name("conf_shap.yaml")
 

@@ -4,22 +4,26 @@
 transformers' run_ner.py with a QuantizationTrainer in it. See README.md beside this file.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from datasets import Dataset
-from tags import entity_metrics, named, tokenize, with_words
 from transformers import AutoModelForTokenClassification, DataCollatorForTokenClassification
 
 from nc_trainer import NCTrainerError, QuantizationTrainer
-from nc_trainer._files import write_text_atomically
-from nc_trainer.glue.labels import align_labels, check_label_count
-from nc_trainer.glue.preprocessing import usable_length
-from nc_trainer.scripts.arguments import DataArguments
-from nc_trainer.scripts.loading import check_model, explained, has_head, load_config, load_tokenizer, load_weights
-from nc_trainer.scripts.modes import prepared_arguments, run_modes, run_script, write_card
-from nc_trainer.scripts.rows import load_splits
+from nc_trainer.hub.files import write_text_atomically
+from nc_trainer.text_data.labels import align_labels, check_label_count
+from nc_trainer.text_data.preprocessing import usable_length
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
+
+from _shared.arguments import DataArguments
+from _shared.loading import check_model, explained, has_head, load_config, load_tokenizer, load_weights
+from _shared.modes import prepared_arguments, run_modes, run_script, write_card
+from _shared.script_rows import load_splits
+from tags import entity_metrics, named, tokenize, with_words
 
 HEAD = "ForTokenClassification"
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from _shared.modes import missing_package
+from _shared.script_rows import Splits, class_names, column_values
 from datasets import Dataset
 from transformers import EvalPrediction, PreTrainedTokenizerBase
 
 from nc_trainer import NCTrainerError
-from nc_trainer.scripts.modes import missing_package
-from nc_trainer.scripts.rows import Splits, class_names, column_values
 
 IGNORED = -100
 

@@ -12,17 +12,17 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from nc_trainer.benchmark.assemble import Facts
-from nc_trainer.benchmark.benchmark import benchmark_here
 from nc_trainer.benchmark.footprint import measure_footprint
 from nc_trainer.benchmark.instances import benchmark_instances
+from nc_trainer.benchmark.measure import benchmark_here
 from nc_trainer.benchmark.options import BenchmarkOptions
 from nc_trainer.benchmark.report import BenchmarkReport
 from nc_trainer.benchmark.sources import FLOAT_DTYPES, SHORT_NAMES, ModelSource, weights_mb
 from nc_trainer.benchmark.workload import AS_COLLATED
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.float_parts import FloatParts
 from nc_trainer.hub import describe_engine
-from nc_trainer.quantize import is_int8
+from nc_trainer.int8.float_parts import FloatParts
+from nc_trainer.int8.quantize import is_int8
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from nc_trainer.benchmark.contenders import Contender, time_contenders
+from nc_trainer.benchmark.loader_batches import loader_batches
 from nc_trainer.benchmark.options import BenchmarkOptions
 from nc_trainer.benchmark.report import BenchmarkReport
 from nc_trainer.config import BenchmarkConfig, EvaluationPerformance
 from nc_trainer.errors import ConfigError
 from nc_trainer.hub import OptimizedModel
-from nc_trainer.quantize import is_int8
-from nc_trainer.without_trainer.evaluation import loader_batches
+from nc_trainer.int8.quantize import is_int8
 
 
 def fit(

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from nc_trainer._files import weight_files
 from nc_trainer.benchmark.processes import THREAD_VARIABLES, started
 from nc_trainer.benchmark.sources import ModelSource, write_batches
 from nc_trainer.benchmark.statistics import median
+from nc_trainer.hub.files import weight_files
 
 LOADS = 3
 MODULE = "nc_trainer.benchmark.load_once"

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from torch import Tensor
 
 from nc_trainer.benchmark.assemble import Facts, assemble
-from nc_trainer.benchmark.benchmark import check_batches
 from nc_trainer.benchmark.conditions import Watch
 from nc_trainer.benchmark.cores import Placement
 from nc_trainer.benchmark.machine import describe_machine
+from nc_trainer.benchmark.measure import check_batches
 from nc_trainer.benchmark.options import BenchmarkOptions
 from nc_trainer.benchmark.processes import THREAD_VARIABLES, Child, started
 from nc_trainer.benchmark.report import BenchmarkReport, Settings

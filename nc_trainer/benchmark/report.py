@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nc_trainer._files import write_text_atomically
 from nc_trainer.benchmark.conditions import Conditions
 from nc_trainer.benchmark.footprint import Footprint
 from nc_trainer.benchmark.machine import Machine
@@ -18,6 +17,7 @@ from nc_trainer.benchmark.table import to_csv
 from nc_trainer.benchmark.text import report_text
 from nc_trainer.benchmark.workload import Workload
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.hub.files import write_text_atomically
 
 FORMAT = "nc_trainer benchmark"
 VERSION = 2

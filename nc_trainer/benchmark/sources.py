@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig
 
-from nc_trainer._files import weight_files
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub import OptimizedModel
+from nc_trainer.hub.files import weight_files
 
 FLOAT_DTYPES = ("float32", "bfloat16")
 SHORT_NAMES = {"float32": "fp32", "bfloat16": "bf16"}

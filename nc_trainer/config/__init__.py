@@ -5,15 +5,14 @@ values, `parsing` checks keys, `legacy` knows the keys of Neural Compressor that
 the file, `post_training` has the names of Neural Compressor 2.x for the same settings.
 """
 
-from nc_trainer.config.benchmark import BenchmarkConfig
-from nc_trainer.config.evaluation import EvaluationAccuracy, EvaluationConfig
-from nc_trainer.config.loading import load_tuning_config
+from nc_trainer.config.benchmark_2x import BenchmarkConfig
+from nc_trainer.config.evaluation_section import EvaluationAccuracy, EvaluationConfig
 from nc_trainer.config.performance import EvaluationPerformance, PerformanceConfigs
 from nc_trainer.config.post_training import PostTrainingQuantConfig, TuningCriterion
-from nc_trainer.config.quantization import CalibrationConfig, QuantizationConfig, RecipesConfig
+from nc_trainer.config.quantization_section import CalibrationConfig, QuantizationConfig, RecipesConfig
 from nc_trainer.config.schema import ModelConfig, TuningConfig
-from nc_trainer.config.shapley import ShapleyConfig
-from nc_trainer.config.tuning import (
+from nc_trainer.config.shapley_section import ShapleyConfig
+from nc_trainer.config.tuning_section import (
     AccuracyCriterion,
     EarlyStoppingConfig,
     ExitPolicy,
@@ -24,6 +23,7 @@ from nc_trainer.config.tuning import (
     TuningSection,
     Workspace,
 )
+from nc_trainer.config.yaml_file import load_tuning_config
 
 __all__ = [
     "AccuracyCriterion",

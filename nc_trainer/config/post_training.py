@@ -6,10 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nc_trainer.config.quantization import CalibrationConfig, QuantizationConfig, RecipesConfig
+from nc_trainer.config.quantization_section import CalibrationConfig, QuantizationConfig, RecipesConfig
 from nc_trainer.config.rules import describe
 from nc_trainer.config.schema import TuningConfig
-from nc_trainer.config.tuning import AccuracyCriterion, ExitPolicy, MultiObjectives, StrategyConfig, TuningSection
+from nc_trainer.config.tuning_section import (
+    AccuracyCriterion,
+    ExitPolicy,
+    MultiObjectives,
+    StrategyConfig,
+    TuningSection,
+)
 from nc_trainer.errors import ConfigError
 
 

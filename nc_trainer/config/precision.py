@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nc_trainer.config.frozen import FrozenMapping
+from nc_trainer.config.frozen_mapping import FrozenMapping
 from nc_trainer.config.rules import Rule, describe
 from nc_trainer.errors import ConfigError
 

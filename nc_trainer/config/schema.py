@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nc_trainer.config.evaluation import EvaluationConfig
+from nc_trainer.config.evaluation_section import EvaluationConfig
 from nc_trainer.config.parsing import build
-from nc_trainer.config.quantization import QuantizationConfig
+from nc_trainer.config.quantization_section import QuantizationConfig
 from nc_trainer.config.rules import one_of, text, version_number
 from nc_trainer.config.section import Section, plain, setting
-from nc_trainer.config.tuning import TuningSection
+from nc_trainer.config.tuning_section import TuningSection
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nc_trainer.benchmark.benchmark import evaluation_mode
+from nc_trainer.benchmark.measure import evaluation_mode
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.explain.masking import MaskedRow
 

@@ -13,7 +13,7 @@ from scipy.special import logit
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from nc_trainer.benchmark.benchmark import evaluation_mode
+from nc_trainer.benchmark.measure import evaluation_mode
 from nc_trainer.explain.package import imported_shap, numpy_random_state_kept
 
 ROWS = 10

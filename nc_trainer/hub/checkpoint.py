@@ -7,7 +7,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from nc_trainer.errors import CheckpointError
-from nc_trainer.nn import Int8Module
+from nc_trainer.int8.nn import Int8Module
 
 SAFETENSORS_DTYPES = {"torch.int8": "I8", "torch.float32": "F32"}
 FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")

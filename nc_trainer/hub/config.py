@@ -5,8 +5,8 @@ from typing import Any
 from transformers.quantizers import register_quantization_config
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import CheckpointError
-from nc_trainer.recipe import Recipe
 
 QUANT_METHOD = "nc_int8"
 

@@ -1,9 +1,9 @@
 """One line that says how an int8 model computes here, for benchmarks."""
 
+from nc_trainer.config.recipe import Recipe
 from nc_trainer.hub.quantizer import recipe_of
-from nc_trainer.ops import current_engine
-from nc_trainer.ops.engines import native
-from nc_trainer.recipe import Recipe
+from nc_trainer.int8.ops import current_engine
+from nc_trainer.int8.ops.engines import native
 
 
 def describe_engine(*models: object) -> str | None:

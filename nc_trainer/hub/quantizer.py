@@ -9,19 +9,13 @@ import torch
 from transformers import PreTrainedModel
 from transformers.quantizers import HfQuantizer, register_quantizer
 
-from nc_trainer._compat import local_checkpoint_files, tied_keys, untie
+from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import CheckpointError
-from nc_trainer.hub.checkpoint import (
-    check_loaded,
-    check_missing,
-    check_stored,
-    check_unexpected,
-    read_headers,
-)
+from nc_trainer.hub.checkpoint import check_loaded, check_missing, check_stored, check_unexpected, read_headers
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
-from nc_trainer.nn import Int8Module
-from nc_trainer.quantize import finish_loaded, swap_in_empty_modules
-from nc_trainer.recipe import Recipe
+from nc_trainer.hub.transformers_versions import local_checkpoint_files, tied_keys, untie
+from nc_trainer.int8.nn import Int8Module
+from nc_trainer.int8.quantize import finish_loaded, swap_in_empty_modules
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from nc_trainer._compat import keep_label_names
-from nc_trainer._files import staged_directory
 from nc_trainer.errors import QuantizationError
+from nc_trainer.hub.files import staged_directory
 from nc_trainer.hub.quantizer import recipe_of
+from nc_trainer.hub.transformers_versions import keep_label_names
 
 
 def save_for_huggingface_upstream(

@@ -6,9 +6,9 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from nc_trainer.report.data import ReportData
-from nc_trainer.report.page.numbers import count, megabytes, metric_value, share, signed, times
+from nc_trainer.report.page.number_format import count, megabytes, metric_value, share, signed, times
 from nc_trainer.report.page.sections.recipe import PRECISIONS
+from nc_trainer.report.report_data import ReportData
 
 BEGIN, END = "<!-- nc_trainer card: begin -->", "<!-- nc_trainer card: end -->"
 """What stands between these is written again each time; the rest of the file is its author's."""

@@ -14,25 +14,18 @@ from transformers import PreTrainedModel
 
 from nc_trainer.benchmark import describe_machine
 from nc_trainer.config import ReportConfig
+from nc_trainer.config.recipe import Recipe
 from nc_trainer.explain import Explanations
 from nc_trainer.hub.describe import engine_of
-from nc_trainer.module_tree import submodule
-from nc_trainer.objectives.goal import saved_bytes
-from nc_trainer.objectives.recipe_timing import Batch
-from nc_trainer.quantize import ModuleSwapper
-from nc_trainer.recipe import Recipe
-from nc_trainer.report.data import (
-    FlippedRows,
-    ModelFacts,
-    ModuleFacts,
-    ReportData,
-    Sensitivity,
-    Speed,
-)
-from nc_trainer.report.evaluation_rows import EvaluationRows
+from nc_trainer.int8.module_tree import submodule
+from nc_trainer.int8.quantize import ModuleSwapper
 from nc_trainer.report.flipped import Answers, flipped_rows, label_name
+from nc_trainer.report.report_data import FlippedRows, ModelFacts, ModuleFacts, ReportData, Sensitivity, Speed
+from nc_trainer.report.row_source import EvaluationRows
 from nc_trainer.report.speed import measure_speed
-from nc_trainer.tuning import Criterion, Evaluation, StudyResult, Trial, predicted_classes
+from nc_trainer.search import Criterion, Evaluation, StudyResult, Trial, predicted_classes
+from nc_trainer.search.objectives.goal import saved_bytes
+from nc_trainer.search.objectives.recipe_timing import Batch
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ import numpy as np
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from nc_trainer.calibration.replay import logits
-from nc_trainer.quantize import ModuleSwapper
-from nc_trainer.recipe import Recipe
-from nc_trainer.report.data import FlippedRow, FlippedRows
-from nc_trainer.report.evaluation_rows import EvaluatedBatch, EvaluationRows
+from nc_trainer.config.recipe import Recipe
+from nc_trainer.int8.quantize import ModuleSwapper
+from nc_trainer.int8.replay import logits
+from nc_trainer.report.report_data import FlippedRow, FlippedRows
+from nc_trainer.report.row_source import EvaluatedBatch, EvaluationRows
 
 MOST_EXAMPLES = 20
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from nc_trainer.errors import ConfigError
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.grid import Grid, grids
-from nc_trainer.report.page.numbers import trial_name
+from nc_trainer.report.page.number_format import trial_name
 from nc_trainer.report.page.trade_off import TradeOff
+from nc_trainer.report.report_data import ReportData
 
 ACCENT, INK, MUTED, LINE = "#00676b", "#1b1d1f", "#5a6066", "#dcdfe1"
 MARKERS = {"baseline": ("D", INK), "chosen": ("o", ACCENT), "accepted": ("o", ACCENT), "refused": ("o", "white")}

@@ -10,7 +10,7 @@ from typing import TextIO
 from tqdm.auto import tqdm
 from transformers.utils import logging as transformers_logging
 
-from nc_trainer.tuning import Metric, Trial
+from nc_trainer.search import Metric, Trial
 
 INTERVAL = 0.2
 """Seconds between two looks at the running evaluation."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from nc_trainer.benchmark.benchmark import evaluation_mode
+from nc_trainer.benchmark.measure import evaluation_mode
 from nc_trainer.benchmark.statistics import compare
 from nc_trainer.benchmark.workload import batch_size
-from nc_trainer.objectives.recipe_timing import PASSES, Batch, time_recipes
-from nc_trainer.quantize import ModuleSwapper
-from nc_trainer.recipe import Recipe
-from nc_trainer.report.data import Speed
-from nc_trainer.tuning import Trial
+from nc_trainer.config.recipe import Recipe
+from nc_trainer.int8.quantize import ModuleSwapper
+from nc_trainer.report.report_data import Speed
+from nc_trainer.search import Trial
+from nc_trainer.search.objectives.recipe_timing import PASSES, Batch, time_recipes
 
 MOST_TIMED = 8
 TOO_LONG = 2

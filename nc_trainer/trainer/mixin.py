@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel, Trainer
 
-from nc_trainer._compat import keep_label_names
-from nc_trainer._files import staged_directory
 from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import NCTrainerError, TrainingRefusedError
 from nc_trainer.hub import recipe_of
-from nc_trainer.quantize import is_int8
+from nc_trainer.hub.files import staged_directory
+from nc_trainer.hub.transformers_versions import keep_label_names
+from nc_trainer.int8.quantize import is_int8
 from nc_trainer.report.card import CardFacts
-from nc_trainer.report.numbers import trial_numbers
+from nc_trainer.report.result import QuantizationResult
+from nc_trainer.report.tensorboard_trials import trial_numbers
 from nc_trainer.report.write import Report
-from nc_trainer.result import QuantizationResult
-from nc_trainer.trainer.benchmark import Quantized, TrainerBenchmark
-from nc_trainer.trainer.evaluation import TrainerEvaluator, without_progress_bars
+from nc_trainer.search import Trial, choose_metric
 from nc_trainer.trainer.row_order import in_length_batches
-from nc_trainer.trainer.tuner import TrainerTuner
-from nc_trainer.tuning import Trial, choose_metric
+from nc_trainer.trainer.trainer_benchmark import Quantized, TrainerBenchmark
+from nc_trainer.trainer.trainer_search import TrainerTuner
+from nc_trainer.trainer.trial_evaluation import TrainerEvaluator, without_progress_bars
 
 # A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
 if TYPE_CHECKING:

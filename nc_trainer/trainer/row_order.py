@@ -7,9 +7,9 @@ from typing import Any
 from torch.utils.data import IterableDataset, Subset
 from transformers import Trainer
 
-from nc_trainer._compat import groups_by_length
 from nc_trainer.errors import QuantizationError
-from nc_trainer.tuning.sequential import shuffled
+from nc_trainer.hub.transformers_versions import groups_by_length
+from nc_trainer.search.statistics.betting_test import shuffled
 
 
 def in_random_order(trainer: Trainer, dataset: Any, seed: int) -> Any:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
+from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.trainer.mixin import QuantizationMixin
-from nc_trainer.training_args import QuantizationTrainingArguments
 
 
 @dataclass

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import CONFIGS, HEADS, SMALL, small
-from tiny import tiny_bert
+from helpers.architectures import CONFIGS, HEADS, SMALL, small
+from helpers.tiny import tiny_bert
 
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks" / "architectures"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_reports import FP32, FULL, INT8, MACHINE, REPORT, VERSION_1, WORKLOAD, replaced
+from helpers.sample_reports import FP32, FULL, INT8, MACHINE, REPORT, VERSION_1, WORKLOAD, replaced
 
 from nc_trainer.benchmark import BenchmarkReport, Comparison, ModelTiming
 from nc_trainer.benchmark.text import comparison_text

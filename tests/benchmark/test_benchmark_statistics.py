@@ -2,14 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nc_trainer.benchmark.statistics import (
-    MINIMUM_ROUNDS,
-    Comparison,
-    compare,
-    median,
-    percentile,
-    throughput,
-)
+from nc_trainer.benchmark.statistics import MINIMUM_ROUNDS, Comparison, compare, median, percentile, throughput
 from nc_trainer.errors import NCTrainerError
 
 SECONDS = st.floats(min_value=1e-6, max_value=100, allow_nan=False)

@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sample_reports import FP32, INT8, MACHINE, REPORT, WORKLOAD
+from helpers.sample_reports import FP32, INT8, MACHINE, REPORT, WORKLOAD
 
 from nc_trainer.benchmark import BenchmarkReport, Settings, compare_reports
 from nc_trainer.errors import NCTrainerError

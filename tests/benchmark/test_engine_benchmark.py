@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import tiny_bert
+from helpers.tiny import tiny_bert
 from torch import Tensor
 
-from nc_trainer.quantize import is_int8
+from nc_trainer.int8.quantize import is_int8
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "engine"
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from tiny import tiny_bert
+from helpers.tiny import tiny_bert
 from torch import Tensor
 
 from nc_trainer.benchmark import Footprint, ModelSource, footprint

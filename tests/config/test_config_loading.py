@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nc_trainer.config import AccuracyCriterion, TuningConfig, load_tuning_config
-from nc_trainer.config.loading import MINIMAL_EXAMPLE
+from nc_trainer.config.yaml_file import MINIMAL_EXAMPLE
 from nc_trainer.errors import ConfigError
 
 README_YAML = """\

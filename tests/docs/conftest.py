@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from markdown_blocks import ROOT
+from helpers.markdown_blocks import ROOT
 
-from nc_trainer.demo import run
-from nc_trainer.demo.train import Size
+from nc_trainer.cli.demo import run
+from nc_trainer.cli.demo.train import Size
 
 SMALL = Size(layers=1, hidden=16, heads=2, intermediate=16, epochs=1)
 

@@ -1,7 +1,7 @@
 """docs/architecture.md names every room of the package."""
 
 import pytest
-from markdown_blocks import ROOT
+from helpers.markdown_blocks import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 PACKAGE = [

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from markdown_blocks import PAGES, Block, blocks_in, blocks_of
+from helpers.markdown_blocks import PAGES, Block, blocks_in, blocks_of
 
 from nc_trainer.config import TuningConfig, load_tuning_config
 

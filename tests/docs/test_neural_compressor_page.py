@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import tiny_bert, tiny_trainer
+from helpers.tiny import tiny_bert, tiny_trainer
 
-from nc_trainer.quantize import is_int8
+from nc_trainer.int8.quantize import is_int8
 
 PAGE = (Path(__file__).parents[2] / "docs" / "neural_compressor.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from markdown_blocks import ROOT
+from helpers.markdown_blocks import ROOT
 from repository_pages import links_of
 
 nbclient = pytest.importorskip("nbclient", reason="running notebooks needs `pip install .[docs]`")

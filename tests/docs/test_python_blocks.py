@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from markdown_blocks import PAGES, ROOT, Block, blocks_in
+from helpers.markdown_blocks import PAGES, ROOT, Block, blocks_in
 
-from nc_trainer.quantize import is_int8
+from nc_trainer.int8.quantize import is_int8
 
 README = ROOT / "README.md"
 

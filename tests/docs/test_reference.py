@@ -22,7 +22,7 @@ def test_every_key_of_the_configuration_is_in_the_tables() -> None:
 
 
 def test_a_field_without_a_description_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nc_trainer.recipe import FusedActivation
+    from nc_trainer.config.recipe import FusedActivation
 
     monkeypatch.setattr(FusedActivation, "__doc__", "Nothing.\n\nAttributes:\n    module: a name.\n")
     with pytest.raises(ValueError, match="`function` has no description"):

@@ -2,11 +2,11 @@
 
 import re
 
-from markdown_blocks import ROOT
-from planted import needs, space, until_accepted
+from helpers.markdown_blocks import ROOT
+from helpers.planted import needs, space, until_accepted
 
-from nc_trainer.recipe import Recipe
-from nc_trainer.tuning import make_strategy
+from nc_trainer.config.recipe import Recipe
+from nc_trainer.search import make_strategy
 
 DRAWN = re.compile(r"^trial (\d+) +([F.]{12})  (met|refused)", flags=re.MULTILINE)
 MODULES = list("ABCDEFGHIJKL")

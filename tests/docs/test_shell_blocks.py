@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from markdown_blocks import ROOT, Block, blocks_in
+from helpers.markdown_blocks import ROOT, Block, blocks_in
 
-from nc_trainer.cli import make_parser
+from nc_trainer.cli.main import make_parser
 
 ASSIGNMENT = re.compile(r"\w+=.*")
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from markdown_blocks import ROOT
+from helpers.markdown_blocks import ROOT
 from repository_pages import pages
 
 build = pytest.importorskip("properdocs.commands.build", reason="the site needs `pip install .[docs]`")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from example_scripts import Run, example, results, tune_and_benchmark, write, write_model
+from helpers.example_scripts import Run, example, results, tune_and_benchmark, write, write_model
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
-from nc_trainer.glue.headers import HEADERS
-from nc_trainer.glue.tasks import GLUE_TASKS, GlueTask
+from nc_trainer.text_data.glue.headers import HEADERS
+from nc_trainer.text_data.glue.tasks import GLUE_TASKS, GlueTask
 
 TEXTS = ["a good film", "the bad plots", "great", "awful film", "fine plots the film", "poor", "a a a bad", "plot"]
 METRICS = {"cola": "matthews_correlation", "mrpc": "f1", "qqp": "f1", "stsb": "spearmanr"}

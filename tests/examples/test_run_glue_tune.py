@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from example_scripts import EXAMPLES, Run, example, results, write, write_model
+from helpers.example_scripts import EXAMPLES, Run, example, results, write, write_model
 from safetensors import safe_open
 from transformers import AutoModelForSequenceClassification, BertForMaskedLM
 

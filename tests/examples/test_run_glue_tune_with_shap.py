@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from example_scripts import Run, example, write, write_model
-from shap_package import needs_shap
+from helpers.example_scripts import Run, example, write, write_model
+from helpers.shap_package import needs_shap
 
 pytestmark = needs_shap
 

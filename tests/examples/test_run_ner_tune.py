@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from _shared import script_rows as source
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-from example_scripts import Run, example, results, train, tune_and_benchmark, write, write_model
+from helpers.example_scripts import Run, example, results, train, tune_and_benchmark, write, write_model
 from transformers import AutoModelForTokenClassification, BertForTokenClassification
-
-from nc_trainer.scripts import rows as source
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = [*SPECIAL, "anna", "bo", "##ris", "lives", "in", "new", "york", "oslo", "the"]

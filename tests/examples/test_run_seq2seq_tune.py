@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from example_scripts import Run, example, results, train, tune_and_benchmark, write
+from helpers.example_scripts import Run, example, results, train, tune_and_benchmark, write
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace

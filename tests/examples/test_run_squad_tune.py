@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from example_scripts import Run, example, results, write_model
-from squad_rows import NAMES, PLACES, VOCABULARY, write_squad
+from _shared.squad import AnswerFinder, QuantizationQuestionAnsweringTrainer
+from _shared.squad.features import Windows
+from _shared.squad.squad_files import load_squad_files
+from helpers.example_scripts import Run, example, results, write_model
+from helpers.squad_rows import NAMES, PLACES, VOCABULARY, write_squad
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, BertForMaskedLM, BertForQuestionAnswering
 
 from nc_trainer import OptimizedModel, QuantizationTrainingArguments
-from nc_trainer.squad import AnswerFinder, QuantizationQuestionAnsweringTrainer
-from nc_trainer.squad.data import load_squad_files
-from nc_trainer.squad.features import Windows
 
 WINDOWS = "--max_seq_length 14 --doc_stride 4 --no_cuda"
 FILES = "--train_file train.json --validation_file train.json"

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from _shared import script_rows as source
 from datasets import Dataset, DatasetDict
-from example_scripts import Run, example, results, train, tune_and_benchmark, write, write_model
+from helpers.example_scripts import Run, example, results, train, tune_and_benchmark, write, write_model
 from transformers import AutoModelForMultipleChoice, BertForMultipleChoice
-
-from nc_trainer.scripts import rows as source
 
 COMMON = "--no_cuda --max_seq_length 24"
 TRAIN = f"--do_train --do_eval --num_train_epochs 40 --learning_rate 3e-3 --per_device_train_batch_size 8 {COMMON}"

@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.explain import (
-    Comparison,
-    ExplainedRow,
-    Explanations,
-    ShapleyValues,
-    compare_values,
-    inc_shapley_mse,
-)
+from nc_trainer.explain import Comparison, ExplainedRow, Explanations, ShapleyValues, compare_values, inc_shapley_mse
 
 
 def exact(*values: float) -> ShapleyValues:

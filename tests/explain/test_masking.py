@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from shapley_reference import bert_game
-from tiny import tiny_bert, tiny_tokenizer
+from helpers.shapley_reference import bert_game
+from helpers.tiny import tiny_bert, tiny_tokenizer
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace

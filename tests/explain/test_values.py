@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.shap_package import needs_shap
+from helpers.shapley_reference import PlantedGame, bert_game, enumerated
+from helpers.tiny import tiny_bert
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shap_package import needs_shap
-from shapley_reference import PlantedGame, bert_game, enumerated
-from tiny import tiny_bert
 
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.explain import check_shap, most_players, shapley_values

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from encoder_decoders import generated_rows, small_encoder_decoder
-from tiny import accuracy, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows
+from helpers.encoder_decoders import generated_rows, small_encoder_decoder
+from helpers.tiny import accuracy, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows
 from transformers import (
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
@@ -27,18 +27,14 @@ from transformers import (
     set_seed,
 )
 
-from nc_trainer import (
-    OptimizedModel,
-    QuantizationTrainer,
-    TuningConfig,
-)
-from nc_trainer.calibration.batches import evaluation_batches
-from nc_trainer.calibration.replay import logits
-from nc_trainer.nn import Int8Linear
-from nc_trainer.padding import padded_batch, with_padding_skipped
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer import OptimizedModel, QuantizationTrainer, TuningConfig
+from nc_trainer.int8.nn import Int8Linear
+from nc_trainer.int8.padding import padded_batch, with_padding_skipped
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.replay import logits
+from nc_trainer.search.calibration.batches import evaluation_batches
+from nc_trainer.search.statistics.flips import compare_classes
 from nc_trainer.trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
-from nc_trainer.tuning.flips import compare_classes
 
 
 def with_head(kind: type[PreTrainedModel], **changes: Any) -> PreTrainedModel:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from architectures import CONFIGS, small
+from helpers.architectures import CONFIGS, small
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from nc_trainer import save_for_huggingface_upstream
-from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.fusion import with_fusions
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])  # 2 ends a sequence for BART
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.tiny import tiny_bert
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from tiny import tiny_bert
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from nc_trainer import CheckpointError, OptimizedModel, save_for_huggingface_upstream
 from nc_trainer.hub import attach
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 State = dict[str, Tensor]
 

@@ -1,9 +1,9 @@
 import torch
-from tiny import tiny_bert
+from helpers.tiny import tiny_bert
 
 from nc_trainer.hub import attach, describe_engine
-from nc_trainer.ops import use_engine
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.ops import use_engine
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 
 def test_the_first_int8_model_is_described() -> None:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from architectures import small
-from tiny import tiny_trainer, token_rows
+from helpers.architectures import small
+from helpers.tiny import tiny_trainer, token_rows
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 from nc_trainer import save_for_huggingface_upstream
 from nc_trainer.experimental.common import Model
 from nc_trainer.hub import attach
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import tiny_bert, tiny_tokenizer, tiny_trainer
+from helpers.tiny import tiny_bert, tiny_tokenizer, tiny_trainer
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -28,8 +28,8 @@ from nc_trainer import (
     save_for_huggingface_upstream,
 )
 from nc_trainer.hub import attach, recipe_of
-from nc_trainer.nn import Int8Linear
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.nn import Int8Linear
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 IDS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])
 

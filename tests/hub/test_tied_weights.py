@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import CONFIGS, SMALL
+from helpers.architectures import CONFIGS, SMALL
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -17,7 +17,7 @@ from transformers import (
 
 from nc_trainer import save_for_huggingface_upstream
 from nc_trainer.hub import attach
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])
 HEADS = {

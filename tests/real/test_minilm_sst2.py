@@ -14,9 +14,9 @@ from transformers import (
 )
 
 from nc_trainer import QuantizationResult, QuantizationTrainer, QuantizationTrainingArguments
-from nc_trainer.glue.data import load_glue_folder
-from nc_trainer.glue.metrics import compute_metrics_for
-from nc_trainer.glue.preprocessing import tokenize
+from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
+from nc_trainer.text_data.glue.load_dataset import load_glue_folder
+from nc_trainer.text_data.preprocessing import tokenize
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 MODEL, GLUE = SHARED / "models" / "minilm-sst2", SHARED / "glue"

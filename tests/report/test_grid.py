@@ -1,9 +1,9 @@
 """Where modules stand in the network, by their names."""
 
 import pytest
-from architectures import CONFIGS, small
+from helpers.architectures import CONFIGS, small
 
-from nc_trainer.quantize import quantizable_modules
+from nc_trainer.int8.quantize import quantizable_modules
 from nc_trainer.report.page.grid import Place, grids, place_of
 from nc_trainer.report.page.pareto import pareto_front
 from nc_trainer.report.page.svg import Scale

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser import Browser, browser, missing
-from report_data import benchmark_report, report_data
+from helpers.browser import Browser, browser, missing
+from helpers.report_data import benchmark_report, report_data
 
-from nc_trainer.report.data import Sensitivity, Speed
 from nc_trainer.report.page import render_page
+from nc_trainer.report.report_data import Sensitivity, Speed
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 PAGES = {

@@ -4,11 +4,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from report_data import EXAMPLES, report_data
+from helpers.report_data import EXAMPLES, report_data
 
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page import render_page
 from nc_trainer.report.page.html import join, tag, void
+from nc_trainer.report.report_data import ReportData
 
 VOID = {"meta", "link", "wbr", "input"}
 

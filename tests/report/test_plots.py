@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from report_data import benchmark_report, report_data
+from helpers.report_data import benchmark_report, report_data
 
 from nc_trainer import ConfigError
-from nc_trainer.report.data import Sensitivity, Speed
 from nc_trainer.report.plots import PLOTS, save_plots
+from nc_trainer.report.report_data import Sensitivity, Speed
 from nc_trainer.report.write import Report
 
 pytest.importorskip("matplotlib", reason="plots are an extra")

@@ -7,13 +7,13 @@ import select
 from pathlib import Path
 
 import pytest
-from report_data import TRIALS
-from tiny import tiny_trainer
+from helpers.report_data import TRIALS
+from helpers.tiny import tiny_trainer
 from transformers.utils import logging as transformers_logging
 
 from nc_trainer import TuningConfig
 from nc_trainer.report.progress import TrialProgress
-from nc_trainer.tuning import Metric
+from nc_trainer.search import Metric
 
 ACCURACY = Metric("accuracy", True)
 LOOSE = TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.5}}})

@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 
 import pytest
-from report_data import NAMES, TRIALS, report_data
+from helpers.report_data import NAMES, TRIALS, report_data
 
 from nc_trainer import NCTrainerError
-from nc_trainer.report.data import FILE_NAME, ReportData, Sensitivity
+from nc_trainer.report.report_data import FILE_NAME, ReportData, Sensitivity
 
 
 def test_what_is_saved_is_read_back_the_same(tmp_path: Path) -> None:

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import CONFIGS, small
 from datasets import Dataset
-from report_data import benchmark_report
-from tiny import sensitive_bert, tiny_bert, tiny_trainer, token_rows
+from helpers.architectures import CONFIGS, small
+from helpers.report_data import benchmark_report
+from helpers.tiny import sensitive_bert, tiny_bert, tiny_trainer, token_rows
 from transformers import TrainingArguments, default_data_collator
 
 from nc_trainer import QuantizationTrainer, TuningConfig
-from nc_trainer.cli import main
+from nc_trainer.cli.main import main
 from nc_trainer.hub import OptimizedModel
-from nc_trainer.report.data import FILE_NAME, ReportData
 from nc_trainer.report.page import render_page
+from nc_trainer.report.report_data import FILE_NAME, ReportData
 
 REPORT_FILES = {"report.html", FILE_NAME, "README.md"}
 

@@ -11,7 +11,7 @@ import run_topology
 from topologies import TOPOLOGIES
 from transformers import CONFIG_MAPPING
 
-from nc_trainer.glue.tasks import GLUE_TASKS
+from nc_trainer.text_data.glue.tasks import GLUE_TASKS
 
 TWELVE = {
     "bert_base_MRPC",

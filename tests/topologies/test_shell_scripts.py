@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fine_tuned import FineTuned, fine_tuned
+from helpers.fine_tuned import FineTuned, fine_tuned
 from safetensors import safe_open
 from transformers import CONFIG_MAPPING
 

@@ -12,13 +12,13 @@ import pytest
 import run_glue_tune
 import run_topology
 import torch
-from fine_tuned import QUIET, FineTuned, fine_tuned
-from float_products import float_matmul_weights
+from helpers.fine_tuned import QUIET, FineTuned, fine_tuned
+from helpers.float_products import float_matmul_weights
 from topologies import TOPOLOGIES
 from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification, PreTrainedModel
 
 from nc_trainer import QuantizationResult, QuantizationTrainer
-from nc_trainer.calibration.batches import evaluation_batches
+from nc_trainer.search.calibration.batches import evaluation_batches
 
 CONSTANT = 0.5
 """Accuracy of a constant answer: half of the rows have either label."""

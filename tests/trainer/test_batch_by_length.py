@@ -4,9 +4,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from helpers.tiny import tiny_trainer
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import tiny_trainer
 
 from nc_trainer import QuantizationError
 from nc_trainer.trainer.row_order import length_order

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import accuracy, tiny_bert, tiny_trainer
+from helpers.tiny import accuracy, tiny_bert, tiny_trainer
 from torch import Tensor
 
 from nc_trainer import NCTrainerError, QuantizationTrainer
 from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport, Facts, Footprint, ModelSource, contenders
 from nc_trainer.config import AccuracyCriterion, QuantizationConfig, TuningConfig, TuningSection
-from nc_trainer.quantize import is_int8
-from nc_trainer.trainer.benchmark import options_of
+from nc_trainer.int8.quantize import is_int8
+from nc_trainer.trainer.trainer_benchmark import options_of
 
 QUICK = {"benchmark_iters": 3, "benchmark_warmup": 1}
 

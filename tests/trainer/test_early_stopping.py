@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import accuracy, sensitive_bert, tiny_trainer, token_rows, with_labels_of
+from helpers.tiny import accuracy, sensitive_bert, tiny_trainer, token_rows, with_labels_of
 from transformers import EvalPrediction, TrainerCallback
 
 from nc_trainer import QuantizationError, QuantizationMixin, QuantizationTrainer, TuningConfig
-from nc_trainer.result import QuantizationResult
+from nc_trainer.report.result import QuantizationResult
 
 ROWS = 64
 

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import sensitive_bert, tiny_bert, tiny_trainer
+from helpers.tiny import sensitive_bert, tiny_bert, tiny_trainer
 from transformers import BertForSequenceClassification
 
 from nc_trainer import TuningConfig
-from nc_trainer.result import QuantizationResult
+from nc_trainer.report.result import QuantizationResult
 
 
 @pytest.fixture(autouse=True)
 def a_cpu_with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nc_trainer.tuner.float_dtype", lambda wanted: "bfloat16" if wanted == "auto" else wanted)
+    monkeypatch.setattr(
+        "nc_trainer.search.tuner.float_dtype", lambda wanted: "bfloat16" if wanted == "auto" else wanted
+    )
 
 
 def quantized(tmp_path: Path, model: BertForSequenceClassification, wanted: str = "auto") -> QuantizationResult:

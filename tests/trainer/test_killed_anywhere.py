@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killable import KilledAtBatch, search
+from helpers.killable import KilledAtBatch, search
 from transformers import TrainerCallback
 
-from nc_trainer.result import QuantizationResult
-from nc_trainer.tuning import Trial
+from nc_trainer.report.result import QuantizationResult
+from nc_trainer.search import Trial
 
 
 class Interrupted(KeyboardInterrupt):
@@ -81,7 +81,7 @@ def test_nothing_finished_is_repeated(tmp_path: Path, whole: tuple[QuantizationR
 
 def test_kill_9_in_the_middle_of_an_evaluation(tmp_path: Path, whole: tuple[QuantizationResult, int]) -> None:
     result, batches = whole
-    command = [sys.executable, str(Path(__file__).parents[1] / "killable.py"), str(tmp_path), str(batches * 3 // 4)]
+    command = [sys.executable, "-m", "helpers.killable", str(tmp_path), str(batches * 3 // 4)]
     killed = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     counted = Counted()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import sensitive_bert, tiny_trainer
+from helpers.tiny import sensitive_bert, tiny_trainer
 
 from nc_trainer import ConfigError, TuningConfig
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.tiny import tiny_bert, tiny_trainer
 from safetensors import safe_open
-from tiny import tiny_bert, tiny_trainer
 from torch import nn
 from transformers import EvalPrediction
 
 from nc_trainer import ConfigError, TuningConfig
-from nc_trainer.objectives import recipe_timing
-from nc_trainer.objectives.goal import RelativeTime, make_goal, resident_bytes, saved_bytes
-from nc_trainer.quantize import ModuleSwapper, full_recipe
-from nc_trainer.tuning import Metric, Study, Trial
-from nc_trainer.tuning.objective import Reading
-from nc_trainer.tuning.strategies import STRATEGIES, Proposals, SearchSpace
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
+from nc_trainer.search import Metric, Study, Trial
+from nc_trainer.search.objectives import recipe_timing
+from nc_trainer.search.objectives.goal import RelativeTime, make_goal, resident_bytes, saved_bytes
+from nc_trainer.search.objectives.objective import Reading
+from nc_trainer.search.strategies import STRATEGIES, Proposals, SearchSpace
 
 BATCH = {"input_ids": torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])}
 

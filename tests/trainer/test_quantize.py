@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import accuracy, sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
+from helpers.tiny import accuracy, sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
 from torch import nn
 from transformers import EvalPrediction, Trainer
 
@@ -17,7 +17,7 @@ from nc_trainer import (
     QuantizationTrainer,
     TuningConfig,
 )
-from nc_trainer.quantize import is_int8
+from nc_trainer.int8.quantize import is_int8
 
 IDS = torch.tensor([[1, 2, 3, 4]])
 ABSOLUTE = {"tuning": {"accuracy_criterion": {"absolute": 0.5}}}
@@ -261,7 +261,7 @@ def test_the_old_name_of_the_tokenizer_is_accepted(tmp_path: Path) -> None:
 
 
 def test_calibration_rows_do_not_depend_on_global_random_state(tmp_path: Path) -> None:
-    from nc_trainer.calibration.batches import calibration_batches
+    from nc_trainer.search.calibration.batches import calibration_batches
 
     trainer = tiny_trainer(tmp_path)
     torch.manual_seed(1)

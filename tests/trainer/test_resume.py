@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import accuracy, sensitive_bert, tiny_bert, tiny_trainer
+from helpers.tiny import accuracy, sensitive_bert, tiny_bert, tiny_trainer
 from transformers import EvalPrediction
 
 from nc_trainer import NCTrainerError, QuantizationError, TuningConfig
-from nc_trainer.quantize import is_int8
+from nc_trainer.int8.quantize import is_int8
 
 EVERY_TRIAL_ONCE = {"quantization": {"float_dtype": "float32"}}  # the same trials on every CPU
 CONFIG = TuningConfig.from_dict(EVERY_TRIAL_ONCE | {"tuning": {"accuracy_criterion": {"absolute": 0.05}}})

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import tiny_trainer
+from helpers.tiny import tiny_trainer
 
 from nc_trainer import ConfigError, NCTrainerError, TuningConfig
-from nc_trainer.tuner import JOURNAL
+from nc_trainer.search.tuner import JOURNAL
 
 
 def config(**tuning: Any) -> TuningConfig:

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from shap_package import needs_shap
-from tiny import sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
+from helpers.shap_package import needs_shap
+from helpers.tiny import sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
 
-import nc_trainer.objectives.shapley
+import nc_trainer.search.objectives.shapley_mse
 from nc_trainer import ConfigError, QuantizationError, QuantizationTrainer, TuningConfig
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.explain import Explanations, inc_shapley_mse, mean_magnitudes
-from nc_trainer.objectives.shapley import ShapleyMSE
-from nc_trainer.quantize import is_int8
-from nc_trainer.tuning.objective import Reading
-from nc_trainer.tuning.strategies import STRATEGIES, Proposals, SearchSpace
+from nc_trainer.int8.quantize import is_int8
+from nc_trainer.search.objectives.objective import Reading
+from nc_trainer.search.objectives.shapley_mse import ShapleyMSE
+from nc_trainer.search.strategies import STRATEGIES, Proposals, SearchSpace
 
 pytestmark = needs_shap
 
@@ -101,7 +101,9 @@ def test_the_chosen_model_is_explained_beside_the_float_model(tmp_path: Path) ->
 
 
 def test_nothing_is_explained_unless_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nc_trainer.objectives.shapley, "shapley_values", lambda *args: pytest.fail("explained"))
+    monkeypatch.setattr(
+        nc_trainer.search.objectives.shapley_mse, "shapley_values", lambda *args: pytest.fail("explained")
+    )
     result = tiny_trainer(tmp_path).quantize(config())
     assert result.explanations is None
     assert "Shapley" not in result.table()
@@ -220,7 +222,7 @@ def test_what_cannot_be_explained_is_said_before_anything_is_evaluated(
 
 
 def test_a_search_without_a_trainer_says_what_it_would_need(tmp_path: Path) -> None:
-    from nc_trainer.without_trainer.tuner import LoaderTuner
+    from nc_trainer.compat.loader_search import LoaderTuner
 
     tuner = LoaderTuner(
         tiny_bert(),

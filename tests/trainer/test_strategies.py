@@ -4,10 +4,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tiny import sensitive_bert, tiny_trainer, token_rows, with_labels_of
+from helpers.tiny import sensitive_bert, tiny_trainer, token_rows, with_labels_of
 
 from nc_trainer import ConfigError, TuningConfig
-from nc_trainer.tuning import STRATEGIES, Criterion, Metric
+from nc_trainer.search import STRATEGIES, Criterion, Metric
 
 
 def config(strategy: str, max_trials: int = 60) -> TuningConfig:

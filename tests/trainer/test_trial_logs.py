@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tiny import sensitive_bert, tiny_trainer
+from helpers.tiny import sensitive_bert, tiny_trainer
 from transformers import TrainerCallback
 
 from nc_trainer import ConfigError, TuningConfig

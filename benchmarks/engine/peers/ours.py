@@ -5,11 +5,11 @@ import copy
 import torch
 from transformers import PreTrainedModel
 
-from nc_trainer.float_parts import float_dtype
-from nc_trainer.fusion import with_fusions
 from nc_trainer.hub import attach, describe_engine
-from nc_trainer.padding import with_padding_skipped
-from nc_trainer.quantize import ModuleSwapper, full_recipe
+from nc_trainer.int8.float_parts import float_dtype
+from nc_trainer.int8.fusion import with_fusions
+from nc_trainer.int8.padding import with_padding_skipped
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 from peers import compiling
 from peers.interface import Batch, Peer, Task
 

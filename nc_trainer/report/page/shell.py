@@ -2,10 +2,10 @@
 
 from importlib.resources import files
 
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, join, tag, void
 from nc_trainer.report.page.sections import SECTIONS, Section
 from nc_trainer.report.page.summary import summary
+from nc_trainer.report.report_data import ReportData
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Enforced by the browser: whatever stands in the page, nothing is fetched and nothing runs."""

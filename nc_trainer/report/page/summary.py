@@ -1,8 +1,8 @@
 """The head of the page: the outcome in one line, and the figures that matter."""
 
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, join, tag
-from nc_trainer.report.page.numbers import count, megabytes, metric_value, share, signed, times
+from nc_trainer.report.page.number_format import count, megabytes, metric_value, share, signed, times
+from nc_trainer.report.report_data import ReportData
 
 BADGES = {"met": "Criterion met", "best_effort": "Best effort: criterion not met", "baseline": "Still float"}
 

@@ -5,9 +5,8 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, join, tag
-from nc_trainer.report.page.numbers import judged_value, metric_value, share, times, trial_name
+from nc_trainer.report.page.number_format import judged_value, metric_value, share, times, trial_name
 from nc_trainer.report.page.pareto import pareto_front
 from nc_trainer.report.page.svg import (
     LEFT,
@@ -21,7 +20,8 @@ from nc_trainer.report.page.svg import (
     picture,
     spanning,
 )
-from nc_trainer.tuning import Trial
+from nc_trainer.report.report_data import ReportData
+from nc_trainer.search import Trial
 
 HEIGHT, TOP, BOTTOM = 340, 24, 290
 BELOW = 14

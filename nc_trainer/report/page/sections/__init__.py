@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html
 from nc_trainer.report.page.sections.explanations import explanations
 from nc_trainer.report.page.sections.flipped import flipped
@@ -13,6 +12,7 @@ from nc_trainer.report.page.sections.notes import notes
 from nc_trainer.report.page.sections.recipe import recipe
 from nc_trainer.report.page.sections.sensitivity import sensitivity
 from nc_trainer.report.page.sections.trials import trials
+from nc_trainer.report.report_data import ReportData
 
 
 class Section(NamedTuple):

@@ -1,9 +1,9 @@
 """What each token adds to the answer, in the float model and in the int8 model."""
 
 from nc_trainer.explain import ExplainedRow, Explanations
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, definitions, join, tag
-from nc_trainer.report.page.numbers import count, seconds, share
+from nc_trainer.report.page.number_format import count, seconds, share
+from nc_trainer.report.report_data import ReportData
 
 SHOWN = 6
 """Rows that are open; the others are folded."""

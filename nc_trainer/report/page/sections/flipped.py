@@ -1,8 +1,8 @@
 """The evaluation rows that the two models answer differently."""
 
-from nc_trainer.report.data import FlippedRow, ReportData
 from nc_trainer.report.page.html import Html, join, tag
-from nc_trainer.report.page.numbers import count, share
+from nc_trainer.report.page.number_format import count, share
+from nc_trainer.report.report_data import FlippedRow, ReportData
 
 LONGEST = 600
 """Longer texts are cut, in characters."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from nc_trainer.benchmark import BenchmarkReport, ModelTiming
 from nc_trainer.benchmark.text import comparison_text
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, join, table, tag
-from nc_trainer.report.page.numbers import count
+from nc_trainer.report.page.number_format import count
 from nc_trainer.report.page.svg import Scale, horizontal_axis, label, line, picture
+from nc_trainer.report.report_data import ReportData
 
 BINS = 48
 HEIGHT, BOTTOM, BAR = 150, 104, 64

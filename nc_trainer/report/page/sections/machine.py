@@ -1,8 +1,8 @@
 """Where the search ran, and what it took."""
 
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, definitions
-from nc_trainer.report.page.numbers import seconds
+from nc_trainer.report.page.number_format import seconds
+from nc_trainer.report.report_data import ReportData
 
 
 def machine(data: ReportData) -> Html | None:

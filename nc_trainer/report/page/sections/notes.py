@@ -1,7 +1,7 @@
 """What weakens the outcome."""
 
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, tag
+from nc_trainer.report.report_data import ReportData
 
 
 def notes(data: ReportData) -> Html | None:

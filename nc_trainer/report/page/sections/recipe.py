@@ -1,9 +1,9 @@
 """How the chosen model computes."""
 
-from nc_trainer.recipe import Precision, Recipe
-from nc_trainer.report.data import ReportData
+from nc_trainer.config.recipe import Precision, Recipe
 from nc_trainer.report.page.html import Html, code_list, definitions
-from nc_trainer.report.page.numbers import count, share
+from nc_trainer.report.page.number_format import count, share
+from nc_trainer.report.report_data import ReportData
 
 PRECISIONS = {
     Precision.INT8_DYNAMIC: "int8 weights per channel, activations per token",

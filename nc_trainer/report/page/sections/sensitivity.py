@@ -2,10 +2,10 @@
 
 import math
 
-from nc_trainer.recipe import Precision
-from nc_trainer.report.data import ReportData
+from nc_trainer.config.recipe import Precision
 from nc_trainer.report.page.grid import Grid, grids
 from nc_trainer.report.page.html import Html, join, scrolling, tag, void
+from nc_trainer.report.report_data import ReportData
 
 LEVELS = 7
 DECADES = 5

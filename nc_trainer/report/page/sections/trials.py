@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from nc_trainer.report.data import ReportData
 from nc_trainer.report.page.html import Html, code_list, join, table, tag
-from nc_trainer.report.page.numbers import count, judged_value, seconds, share, signed, times, trial_name
+from nc_trainer.report.page.number_format import count, judged_value, seconds, share, signed, times, trial_name
 from nc_trainer.report.page.trade_off import TradeOff, shape_of
-from nc_trainer.tuning import Trial
+from nc_trainer.report.report_data import ReportData
+from nc_trainer.search import Trial
 
 SHOWN_FALLBACKS = 4
 TITLES = ("Change", "Speed", "Int8 weights", "Rest in", "Flips", "Took", "Verdict", "In float")

@@ -1,0 +1,1 @@
+"""What the example scripts share: options, loading, rows, the modes of a run."""

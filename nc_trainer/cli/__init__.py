@@ -1,0 +1,5 @@
+"""The command line: `nc-trainer quantize | benchmark | report | demo`."""
+
+from nc_trainer.cli.main import main, make_parser
+
+__all__ = ["main", "make_parser"]

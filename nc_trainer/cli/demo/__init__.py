@@ -1,0 +1,5 @@
+"""What `make demo` runs: generate data, train a classifier, quantize it, reload it, compare. No download."""
+
+from nc_trainer.cli.demo.run import run
+
+__all__ = ["run"]

@@ -1,0 +1,32 @@
+"""`nc-trainer quantize`"""
+
+from pathlib import Path
+
+from nc_trainer.cli.text_job import Job, make_trainer
+from nc_trainer.errors import NCTrainerError
+
+
+def quantize(job: Job, tuning_config: Path | None, embeddings: bool, report: bool = True) -> int:
+    """Quantize the job's model into its output directory and print the table of trials.
+
+    Returns:
+        0 when the criterion was met, 1 when the model is a best effort or still float.
+
+    Raises:
+        NCTrainerError: the output would replace the model, or the model or the data is not usable.
+    """
+    if job.output_dir.resolve() == job.model_dir.resolve():
+        raise NCTrainerError(
+            f"The output directory is the model's own, {job.model_dir}: its float weights would be lost."
+        )
+    trainer = make_trainer(job)
+    trainer.args.int8_embeddings = embeddings
+    trainer.args.report = report
+    result = trainer.quantize(tuning_config)
+    print(result.table())
+    trainer.save_model()
+    print(
+        f"\nSaved in {job.output_dir}; compare it with\n  nc-trainer benchmark {job.model_dir} {job.output_dir} "
+        f"--data {job.data}"
+    )
+    return 0 if result.outcome == "met" else 1

@@ -1,0 +1,85 @@
+"""A trainer for a local model directory and a csv or json file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, DataCollatorWithPadding, PreTrainedModel
+
+from nc_trainer.config.training_args import QuantizationTrainingArguments
+from nc_trainer.errors import NCTrainerError
+from nc_trainer.hub import OptimizedModel
+from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
+from nc_trainer.text_data.glue.load_dataset import TextData, load_files
+from nc_trainer.text_data.labels import align_labels, check_label_count, is_trained_classifier
+from nc_trainer.text_data.preprocessing import ensure_pad_token, tokenize, usable_length
+from nc_trainer.trainer import QuantizationTrainer
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model and the rows it is judged on.
+
+    `data` and `calibration` are csv or json files with one or two text columns and a column `label`;
+    `max_length` is in tokens.
+    """
+
+    model_dir: Path
+    data: Path
+    output_dir: Path
+    calibration: Path | None = None
+    batch_size: int = 16
+    max_length: int = 128
+    metric: str | None = None
+
+
+def make_trainer(job: Job) -> QuantizationTrainer:
+    """A trainer around the job's model, with its rows tokenized and padded batch by batch.
+
+    Raises:
+        NCTrainerError: the directory holds no text classifier, or the data does not fit it.
+    """
+    data = load_files(_files(job))
+    model = _load(job.model_dir)
+    if not is_trained_classifier(model.config):
+        raise NCTrainerError(f"{job.model_dir}: {type(model).__name__} is not a sequence classifier.")
+    check_label_count(model.config, data.label_names, may_be_subset=True)
+    label_ids = None if data.is_regression else align_labels(model.config, data.label_names)
+    return _trainer(job, model, data, label_ids)
+
+
+def _files(job: Job) -> dict[str, Path]:
+    files = {"validation": job.data, "train": job.calibration}
+    return {split: path for split, path in files.items() if path is not None}
+
+
+def _load(directory: Path) -> PreTrainedModel:
+    if not (directory / "config.json").is_file():
+        raise NCTrainerError(f"{directory} is not a model directory: it has no config.json.")
+    return OptimizedModel.from_pretrained(directory, dtype=torch.float32)
+
+
+def _trainer(job: Job, model: PreTrainedModel, data: TextData, label_ids: list[int] | None) -> QuantizationTrainer:
+    tokenizer = AutoTokenizer.from_pretrained(job.model_dir)
+    ensure_pad_token(tokenizer, model.config)
+    length = usable_length(tokenizer, job.max_length)
+    rows = {
+        split: tokenize(dataset, tokenizer, data.text_columns, length, False, label_ids)
+        for split, dataset in data.splits.items()
+    }
+    arguments = QuantizationTrainingArguments(
+        output_dir=str(job.output_dir),
+        use_cpu=True,
+        report_to="none",
+        per_device_eval_batch_size=job.batch_size,
+        metric_for_best_model=job.metric,
+    )
+    return QuantizationTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows.get("train"),
+        eval_dataset=rows["validation"],
+        compute_metrics=compute_metrics_for(None, data.is_regression),
+        processing_class=tokenizer,
+        data_collator=DataCollatorWithPadding(tokenizer),
+    )

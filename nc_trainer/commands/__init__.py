@@ -1,1 +1,0 @@
-"""What the subcommands of `nc-trainer` do, without their options."""

@@ -1,0 +1,47 @@
+"""Quantizing without a search, where there is nothing to judge by."""
+
+import logging
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from nc_trainer.compat.loader_search import example_inputs
+from nc_trainer.config import TuningConfig
+from nc_trainer.config.recipe import Recipe
+from nc_trainer.hub import attach
+from nc_trainer.int8.checked_model import checked_model, searchable
+from nc_trainer.int8.fusion import with_fusions
+from nc_trainer.int8.module_tree import named_modules
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
+from nc_trainer.search.constraints import constrain
+
+logger = logging.getLogger(__name__)
+
+
+def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel:
+    """Everything in int8 that the configuration allows, in place. What that costs in accuracy is not known.
+
+    Raises:
+        ConfigError: the configuration does not fit the model.
+        QuantizationError: the model cannot be quantized.
+    """
+    checked = checked_model(model)
+    with searchable(checked):
+        recipe = _recipe(checked, config)
+        ModuleSwapper(checked).apply(recipe)
+        attach(checked, recipe)
+    logger.warning(
+        "%d modules are int8 and nothing was evaluated, so what that costs in accuracy is not known: "
+        "give `eval_func` to search for a model that keeps it.",
+        len(recipe.quantized),
+    )
+    return checked
+
+
+def _recipe(model: PreTrainedModel, config: TuningConfig) -> Recipe:
+    kinds = {name: type(module).__name__ for name, module in named_modules(model)}
+    recipe = full_recipe(model, embeddings=config.quantization.embeddings)
+    recipe = constrain(config.quantization, recipe, kinds).recipe
+    if config.quantization.float_dtype == "bfloat16":  # `auto` is subject to a criterion, and there is none
+        recipe = recipe.with_float_dtype("bfloat16")
+    return with_fusions(model, recipe, example_inputs(model))

@@ -1,0 +1,211 @@
+"""Recipe: which module gets which precision. The one description of a quantized model."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from nc_trainer.errors import CheckpointError, QuantizationError
+
+FORMAT_VERSION = 2
+CHOICES = {
+    "float_dtype": ("float32", "bfloat16"),
+    "attention": ("model", "native"),
+    "padding": ("compute", "skip"),
+}
+
+
+class Precision(str, Enum):
+    """How one module computes.
+
+    Attributes:
+        INT8_DYNAMIC: int8 weights per channel, activations quantized to int8 per token as they come; both symmetric.
+        INT8_WEIGHT_ONLY: int8 rows, each with its scale; the result is computed in float. For embeddings.
+        FLOAT: a fallback: the module stays as it was, in the recipe's float dtype.
+    """
+
+    INT8_DYNAMIC = "int8_dynamic"
+    INT8_WEIGHT_ONLY = "int8_weight_only"
+    FLOAT = "float"
+
+
+@dataclass(frozen=True)
+class FusedActivation:
+    """An activation that the linear layer before it can apply itself.
+
+    Attributes:
+        module: name of the module that does nothing then.
+        function: one of `nc_trainer.int8.ops.ACTIVATIONS`.
+    """
+
+    module: str
+    function: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Precision by module name, for every module that can be quantized, and how the rest computes.
+
+    Names are those of `model.named_modules()`. Recipes are immutable, comparable and hashable.
+
+    Attributes:
+        modules: precision by name.
+        float_dtype: dtype of everything that is not int8, `float32` or `bfloat16`.
+        shared_inputs: linear modules that are given the same tensor one after the other; those of a group that are
+            int8 are computed in one call.
+        activations: by the name of a linear module, the activation that follows it and is applied by it while it
+            is int8.
+        attention: `model` for the model's own, `native` for the one of `nc_trainer.int8.ops`.
+        padding: `compute` or `skip`: whether int8 linear layers compute the rows of tokens that are masked out.
+    """
+
+    modules: Mapping[str, Precision]
+    float_dtype: str = "float32"
+    shared_inputs: tuple[tuple[str, ...], ...] = ()
+    activations: Mapping[str, FusedActivation] = field(default_factory=dict)
+    attention: str = "model"
+    padding: str = "compute"
+
+    def __post_init__(self) -> None:
+        for key, known in CHOICES.items():
+            if getattr(self, key) not in known:
+                raise QuantizationError(
+                    f"Recipe: {key} `{getattr(self, key)}` is not supported; use {' or '.join(known)}."
+                )
+        frozen = {name: Precision(value) for name, value in self.modules.items()}
+        object.__setattr__(self, "modules", MappingProxyType(frozen))
+        object.__setattr__(self, "shared_inputs", tuple(tuple(group) for group in self.shared_inputs))
+        object.__setattr__(self, "activations", MappingProxyType(dict(self.activations)))
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.modules.items()), self.float_dtype, self.attention, self.padding))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_dict, (self.to_dict(),)
+
+    @property
+    def quantized(self) -> tuple[str, ...]:
+        """Names of the modules that compute in int8."""
+        return tuple(name for name, value in self.modules.items() if value is not Precision.FLOAT)
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """Names of the modules that could be int8 and stay in float."""
+        return tuple(name for name, value in self.modules.items() if value is Precision.FLOAT)
+
+    def with_fallbacks(self, names: Iterable[str]) -> "Recipe":
+        """The same recipe with these modules in float."""
+        chosen = set(names)
+        unknown = chosen - set(self.modules)
+        if unknown:
+            raise QuantizationError(f"Recipe: no such modules: {sorted(unknown)}.")
+        kept = {name: Precision.FLOAT if name in chosen else value for name, value in self.modules.items()}
+        return replace(self, modules=kept)
+
+    def only(self, names: Iterable[str]) -> "Recipe":
+        """The same recipe with every module but these in float."""
+        return self.with_fallbacks(set(self.modules) - set(names))
+
+    def with_float_dtype(self, float_dtype: str) -> "Recipe":
+        """The same recipe with the rest in another float dtype; in bfloat16 the native attention computes it."""
+        return replace(self, float_dtype=float_dtype, attention="native" if float_dtype == "bfloat16" else "model")
+
+    def in_float(self) -> "Recipe":
+        """The model as it was: every module in float, fp32, its own attention, nothing fused."""
+        return Recipe(dict.fromkeys(self.modules, Precision.FLOAT))
+
+    def without_prefix(self, prefix: str) -> "Recipe":
+        """What the recipe says of the modules whose names begin with `prefix`, in their names without it."""
+
+        def inner(name: str) -> str:
+            return name.removeprefix(prefix)
+
+        return Recipe(
+            {inner(name): value for name, value in self.modules.items() if name.startswith(prefix)},
+            self.float_dtype,
+            tuple(tuple(map(inner, group)) for group in self.shared_inputs if group[0].startswith(prefix)),
+            {
+                inner(name): FusedActivation(inner(fused.module), fused.function)
+                for name, fused in self.activations.items()
+                if name.startswith(prefix)
+            },
+            self.attention,
+            self.padding,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description; `from_dict` reads it back."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "float_dtype": self.float_dtype,
+            "attention": self.attention,
+            "padding": self.padding,
+            "modules": {name: value.value for name, value in self.modules.items()},
+            "shared_inputs": [list(group) for group in self.shared_inputs],
+            "activations": {name: [fused.module, fused.function] for name, fused in self.activations.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
+        """Read what `to_dict` wrote, also what version 1 wrote, which knew only modules and float dtype.
+
+        Raises:
+            CheckpointError: a key is missing or unknown, or the version or a precision is not known here.
+        """
+        data = _upgraded(data)
+        _check_keys(data)
+        known = [precision.value for precision in Precision]
+        for name, value in data["modules"].items():
+            if value not in known:
+                raise CheckpointError(f"Recipe: module `{name}` has precision {value!r}, expected one of {known}.")
+        return cls(
+            {name: Precision(value) for name, value in data["modules"].items()},
+            data["float_dtype"],
+            tuple(tuple(group) for group in data["shared_inputs"]),
+            {name: FusedActivation(*fused) for name, fused in data["activations"].items()},
+            data["attention"],
+            data["padding"],
+        )
+
+
+FIRST_VERSION = {"attention": "model", "padding": "compute", "shared_inputs": [], "activations": {}}
+KEYS = {
+    "format_version": int,
+    "float_dtype": str,
+    "attention": str,
+    "padding": str,
+    "modules": Mapping,
+    "shared_inputs": list,
+    "activations": Mapping,
+}
+
+
+def _upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What any version wrote that is known, as this one writes it."""
+    version = data.get("format_version", FORMAT_VERSION)
+    if version not in (1, FORMAT_VERSION):
+        raise CheckpointError(
+            f"Recipe: format_version {version!r} is not known, expected {FORMAT_VERSION} or an older one. "
+            "The model was probably written by a newer nc_trainer: upgrade it."
+        )
+    return {**FIRST_VERSION, **data, "format_version": FORMAT_VERSION} if version == 1 else data
+
+
+def _check_keys(data: Mapping[str, Any]) -> None:
+    if set(data) != set(KEYS):
+        raise CheckpointError(f"Recipe: expected the keys {sorted(KEYS)}, found {sorted(data)}.")
+    for key, kind in KEYS.items():
+        if not isinstance(data[key], kind):
+            raise CheckpointError(f"Recipe: `{key}` is {data[key]!r}, expected a {kind.__name__}.")
+    names = [name for group in data["shared_inputs"] for name in (group if isinstance(group, list) else [None])]
+    pairs = [item for fused in data["activations"].values() for item in (fused if _is_pair(fused) else [None])]
+    if not all(isinstance(item, str) for item in (*names, *pairs)):
+        raise CheckpointError(
+            "Recipe: expected `shared_inputs` to be lists of module names and "
+            "`activations` pairs of module and function."
+        )
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2

@@ -1,0 +1,3 @@
+"""The version, which directories and journals name."""
+
+__version__ = "0.1.0.dev0"

@@ -1,5 +1,0 @@
-"""What `make demo` runs: generate data, train a classifier, quantize it, reload it, compare. No download."""
-
-from nc_trainer.demo.run import run
-
-__all__ = ["run"]

@@ -1,0 +1,53 @@
+"""One int8 module for each kind of float module, and the table that pairs them; and attention in our kernels.
+
+To support another kind, write its module in a file of its own and add a line to `KINDS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from nc_trainer.config.recipe import Precision
+from nc_trainer.int8.nn.attention_interface import restore_attention, use_native_attention
+from nc_trainer.int8.nn.bare_parameters import projections_of
+from nc_trainer.int8.nn.conv1d import conv1d_empty_like, conv1d_from_float
+from nc_trainer.int8.nn.embedding import Int8Embedding
+from nc_trainer.int8.nn.int8_module import Int8Module
+from nc_trainer.int8.nn.linear import Int8Linear
+from nc_trainer.int8.nn.projection import Int8Projection, Projection
+from nc_trainer.int8.nn.real_rows import skip_padding
+from nc_trainer.int8.nn.shared_input import SharedInput
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a float module becomes int8."""
+
+    precision: Precision
+    from_float: Callable[..., Int8Module]
+    empty_like: Callable[..., Int8Module]
+
+
+KINDS: dict[type[nn.Module], Kind] = {
+    nn.Linear: Kind(Precision.INT8_DYNAMIC, Int8Linear.from_float, Int8Linear.empty_like),
+    Conv1D: Kind(Precision.INT8_DYNAMIC, conv1d_from_float, conv1d_empty_like),
+    Projection: Kind(Precision.INT8_DYNAMIC, Int8Projection.from_float, Int8Projection.empty_like),
+    nn.Embedding: Kind(Precision.INT8_WEIGHT_ONLY, Int8Embedding.from_float, Int8Embedding.empty_like),
+}
+
+__all__ = [
+    "KINDS",
+    "Int8Embedding",
+    "Int8Linear",
+    "Int8Module",
+    "Int8Projection",
+    "Kind",
+    "Projection",
+    "SharedInput",
+    "projections_of",
+    "restore_attention",
+    "skip_padding",
+    "use_native_attention",
+]

@@ -1,0 +1,74 @@
+"""`nn.Linear` with int8 weights and activations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from nc_trainer.int8.nn.int8_module import Int8Module
+from nc_trainer.int8.nn.shared_input import SharedInput
+from nc_trainer.int8.ops import int8_linears, quantize_rows
+
+if TYPE_CHECKING:
+    from nc_trainer.int8.nn.real_rows import RealRows
+
+
+class Int8Linear(Int8Module):
+    """int8 weights per output channel, activations quantized per token.
+
+    Buffers: `qweight` [out, in] int8, `scale` [out] fp32, and `bias` [out] fp32 where the float module has one.
+    """
+
+    qweight: Tensor
+    scale: Tensor
+    bias: Tensor | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.activation = "none"  # applied to the output; see `nc_trainer.int8.ops.ACTIVATIONS`
+        self.shared: SharedInput | None = None
+        self.real_rows: RealRows | None = None
+        self.register_buffer("qweight", torch.zeros(out_features, in_features, dtype=torch.int8))
+        self.register_buffer("scale", torch.zeros(out_features, dtype=torch.float32))
+        self.register_buffer("bias", torch.zeros(out_features, dtype=torch.float32) if bias else None)
+
+    @classmethod
+    def empty_like(cls, linear: nn.Linear) -> Int8Linear:
+        """The int8 module of the same shape, to be filled from a checkpoint."""
+        return cls(linear.in_features, linear.out_features, linear.bias is not None)
+
+    @classmethod
+    def from_float(cls, linear: nn.Linear) -> Int8Linear:
+        """Quantize a float module of any float dtype. The float module is left as it is."""
+        module = cls.empty_like(linear)
+        with torch.no_grad():
+            module.qweight, module.scale = quantize_rows(linear.weight.detach())
+            if linear.bias is not None:
+                module.bias = linear.bias.detach().float().clone()
+        return module.train(linear.training)
+
+    @property
+    def weight(self) -> Tensor:
+        """The codes, [out, in] int8: T5 reads the dtype of a weight, and casts its input to any that is not int8."""
+        return self.qweight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] to [..., out], in the dtype of `x`."""
+        self.refuse_training()
+        return self.compute(x) if self.shared is None else self.shared.output_of(self, x)
+
+    def compute(self, x: Tensor) -> Tensor:
+        """`forward` of this module on its own."""
+        return int8_linears(x, [self.qweight], [self.scale], [self.bias], self.activation, self.rows_of(x))[0]
+
+    def rows_of(self, x: Tensor) -> Tensor | None:
+        """The rows of `x` that are to be computed, None for all."""
+        return None if self.real_rows is None else self.real_rows.of(x)
+
+    def extra_repr(self) -> str:
+        """Shown by `print(model)`."""
+        shown = f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return shown if self.activation == "none" else f"{shown}, activation={self.activation}"

@@ -1,0 +1,56 @@
+"""Linear layers that are given the same tensor, one after the other, and are computed in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from nc_trainer.int8.ops import int8_linears
+
+if TYPE_CHECKING:
+    from nc_trainer.int8.nn.linear import Int8Linear
+
+
+class SharedInput:
+    """Computes all members when the first is called, and hands the others theirs when they come with the same tensor.
+
+    A member that comes with another tensor, or with one that was changed since, is computed on its own.
+
+    Args:
+        members: in the order in which the model calls them.
+    """
+
+    def __init__(self, members: Sequence[Int8Linear]) -> None:
+        self.members = tuple(members)
+        # One attribute, replaced as a whole: threads that run the same model get a wrong `x`, never a wrong output.
+        self._waiting: tuple[Tensor, int, dict[Int8Linear, Tensor]] | None = None
+
+    def output_of(self, member: Int8Linear, x: Tensor) -> Tensor:
+        """What `member` returns for `x`."""
+        waiting = self._waiting
+        if waiting is not None and waiting[0] is x and waiting[1] == _version(x) and member in waiting[2]:
+            output = waiting[2].pop(member)
+            if not waiting[2]:
+                self._waiting = None
+            return output
+        if member is not self.members[0]:
+            return member.compute(x)
+        first, *others = int8_linears(
+            x,
+            [linear.qweight for linear in self.members],
+            [linear.scale for linear in self.members],
+            [linear.bias for linear in self.members],
+            rows=member.rows_of(x),
+        )
+        self._waiting = (x, _version(x), dict(zip(self.members[1:], others, strict=True)))
+        return first
+
+
+def _version(x: Tensor) -> int:
+    """How often `x` was written to; tensors of inference mode do not count it."""
+    if torch.compiler.is_compiling():  # cannot be asked there; the pass that found the group saw no write
+        return 0
+    return 0 if x.is_inference() else x._version

@@ -1,0 +1,89 @@
+"""The engine in C++: exact int8 products with AMX, AVX512-VNNI, AVX-VNNI or AVX2, compiled on first use.
+
+It quantizes the rows of the input, multiplies, dequantizes and applies the activation in one call, and reads the
+weights as they are, row-major int8, so that nothing derived from them has to be kept.
+"""
+
+import functools
+import platform
+import threading
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nc_trainer.int8.ops.engines.native_build import NativeBuildError, load_native_library
+
+NAME = "native"
+_loading = threading.Lock()
+
+
+def unavailable_reason() -> str | None:
+    """Why this engine cannot run here, or None when it can. The first call may compile it."""
+    with _loading:
+        return _unavailable_reason()
+
+
+def int8_linears(
+    x: Tensor,
+    qweights: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    biases: Sequence[Tensor | None],
+    activation: str = "none",
+    rows: Tensor | None = None,
+) -> list[Tensor]:
+    """See `nc_trainer.int8.ops.int8_linears`, for fp32 and bf16 of any strides.
+
+    Raises:
+        RuntimeError: a shape or a dtype does not fit, or K is above 131071.
+    """
+    return torch.ops.nc_trainer_native.int8_linears(x, qweights, scales, biases, activation, rows)
+
+
+def fake_int8_linears(
+    x: Tensor,
+    qweights: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    biases: Sequence[Tensor | None],
+    activation: str,
+    rows: Tensor | None = None,
+) -> list[Tensor]:
+    """What torch.compile and torch.export see: outputs of the right shape and dtype."""
+    return [x.new_empty((*x.shape[:-1], qweight.shape[0])) for qweight in qweights]
+
+
+def isa() -> str:
+    """The instruction set in use: amx, avx512_vnni, avx_vnni or avx2; `NC_TRAINER_ISA` forces one."""
+    return torch.ops.nc_trainer_native.isa()
+
+
+def accumulate(codes: Tensor, qweight: Tensor) -> Tensor:
+    """The exact int32 products [M, N] of int8 codes [M, K] and int8 weights [N, K]; any int8 values."""
+    return torch.ops.nc_trainer_native.accumulate(codes, qweight)
+
+
+@functools.cache
+def _unavailable_reason() -> str | None:
+    if reason := hardware_reason():
+        return reason
+    try:
+        load_native_library()
+    except NativeBuildError as error:
+        return f"the native engine could not be built: {error}"
+    torch.library.register_fake("nc_trainer_native::int8_linears", fake_int8_linears)
+    return None
+
+
+def hardware_reason() -> str | None:
+    """Why no build could run on this machine, or None."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return f"the native engine is for Linux on x86-64, not {platform.system()} on {platform.machine()}."
+    if not _has_avx2():
+        return "the native engine needs a CPU with AVX2."
+    return None
+
+
+def _has_avx2() -> bool:
+    """From the kernel, since what torch reports can be lowered by an environment variable."""
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        return any(line.startswith("flags") and "avx2" in line.split() for line in lines)

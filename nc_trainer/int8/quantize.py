@@ -1,0 +1,167 @@
+"""Turning a model int8 and back by swapping modules. The model is never copied."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nc_trainer.config.recipe import Precision, Recipe
+from nc_trainer.errors import QuantizationError
+from nc_trainer.int8.float_parts import FloatParts, cast_float_parts
+from nc_trainer.int8.fusion import fuse
+from nc_trainer.int8.module_tree import named_modules, names_of, place, submodule
+from nc_trainer.int8.nn import KINDS, Int8Module, restore_attention, skip_padding, use_native_attention
+
+
+def quantizable_modules(model: nn.Module, *, embeddings: bool = False) -> dict[str, Precision]:
+    """The modules of `model` that can be int8, by name in the model's order, and the precision they take.
+
+    Subclasses are left out: their parents may read `.weight` directly or their `forward` may do more than the
+    float module's. A module that has several names appears under the first; modules without weights never do.
+
+    Args:
+        model: any module; it is not changed.
+        embeddings: whether `nn.Embedding` tables count.
+    """
+    found = {}
+    for name, module in named_modules(model):
+        kind = KINDS.get(type(module))
+        if kind is None or (kind.precision is Precision.INT8_WEIGHT_ONLY and not embeddings):
+            continue
+        if name and _weight(module).numel() and getattr(module, "max_norm", None) is None:
+            found[name] = kind.precision
+    return found
+
+
+def full_recipe(model: nn.Module, *, embeddings: bool = False) -> Recipe:
+    """The recipe in which everything that can be int8 is.
+
+    Raises:
+        QuantizationError: nothing in the model can be, or a weight is NaN or infinite.
+    """
+    modules = quantizable_modules(model, embeddings=embeddings)
+    if not modules:
+        kinds = ", ".join(kind.__name__ for kind in KINDS)
+        raise QuantizationError(
+            f"{type(model).__name__} has no module that can become int8; modules of exactly these types can: {kinds}."
+        )
+    for name in modules:
+        if not bool(_weight(submodule(model, name)).isfinite().all()):
+            raise QuantizationError(f"The weight of `{name}` holds NaN or infinity: the model is damaged.")
+    return Recipe(modules)
+
+
+def is_int8(model: object) -> bool:
+    """Whether `model` is a module that holds one of ours."""
+    return isinstance(model, nn.Module) and any(isinstance(module, Int8Module) for module in model.modules())
+
+
+class ModuleSwapper:
+    """Applies recipes to one model in place, as often as asked, and restores it.
+
+    The float modules are kept, and every int8 module is made once, at its first use: going from one recipe
+    to the next costs a few attribute assignments.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._float: dict[str, nn.Module] = {}
+        self._int8: dict[str, Int8Module] = {}
+        self._names: dict[str, list[str]] = {}
+        self._float_parts = FloatParts(model)
+        self._undo: Callable[[], None] = lambda: None
+
+    def apply(self, recipe: Recipe) -> None:
+        """Make the model what the recipe says.
+
+        Raises:
+            QuantizationError: the recipe names a module that the model does not have, or of another kind.
+        """
+        for name, precision in recipe.modules.items():
+            self._remember(name)
+            _check_precision(name, self._float[name], precision)
+        self._undo_rest()
+        for name, precision in recipe.modules.items():
+            module = self._float[name] if precision is Precision.FLOAT else self._int8_module(name)
+            place(self.model, self._names[name], module)
+        if recipe.float_dtype != "float32":
+            self._float_parts.cast(getattr(torch, recipe.float_dtype))
+        self._undo = _compute_as(self.model, recipe)
+
+    def restore(self) -> None:
+        """Make the model what it was."""
+        self._undo_rest()
+        for name, module in self._float.items():
+            place(self.model, self._names[name], module)
+
+    def _undo_rest(self) -> None:
+        self._undo()
+        self._undo = lambda: None
+        self._float_parts.restore()
+
+    def weights(self, recipe: Recipe) -> dict[str, int]:
+        """Number of weights of each module that the recipe names."""
+        for name in recipe.modules:
+            self._remember(name)
+        return {name: _weight(self._float[name]).numel() for name in recipe.modules}
+
+    def _remember(self, name: str) -> None:
+        if name not in self._float:
+            self._float[name] = submodule(self.model, name)
+            self._names[name] = names_of(self.model, self._float[name])
+
+    def _int8_module(self, name: str) -> Int8Module:
+        if name not in self._int8:
+            original = self._float[name]
+            self._int8[name] = KINDS[type(original)].from_float(original)
+        return self._int8[name].train(self.model.training)
+
+
+def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> None:
+    """Replace the modules that the recipe makes int8 by empty int8 ones, for a checkpoint to fill."""
+    for name in recipe.quantized:
+        original = submodule(model, name)
+        _check_precision(name, original, recipe.modules[name])
+        with torch.device(_weight(original).device):
+            empty = KINDS[type(original)].empty_like(original)
+        place(model, names_of(model, original), empty)
+
+
+def finish_loaded(model: nn.Module, recipe: Recipe) -> None:
+    """What a model needs, after a checkpoint has filled its int8 modules, to be what the recipe says."""
+    if recipe.float_dtype != "float32":
+        cast_float_parts(model, getattr(torch, recipe.float_dtype))
+    _compute_as(model, recipe)
+
+
+def _compute_as(model: nn.Module, recipe: Recipe) -> Callable[[], None]:
+    """What the recipe says beyond modules and dtypes; returns a function that undoes it."""
+    undo = [fuse(model, recipe)]
+    if recipe.attention == "native" and use_native_attention(model):
+        undo.append(lambda: restore_attention(model))
+    if recipe.padding == "skip":
+        undo.append(skip_padding(model))
+
+    def undo_all() -> None:
+        for step in undo:
+            step()
+
+    return undo_all
+
+
+def _weight(module: nn.Module) -> Tensor:
+    """The weight of a module of one of the kinds in `KINDS`."""
+    weight = module.weight
+    if not isinstance(weight, Tensor):
+        raise QuantizationError(f"{type(module).__name__}.weight is not a tensor.")
+    return weight
+
+
+def _check_precision(name: str, module: nn.Module, precision: Precision) -> None:
+    if precision is Precision.FLOAT:
+        return
+    kind = KINDS.get(type(module))
+    if kind is None or kind.precision is not precision:
+        raise QuantizationError(
+            f"The recipe makes `{name}` {precision.value}, which a {type(module).__name__} cannot be."
+        )

@@ -1,1 +1,0 @@
-"""What the example scripts share: options, loading of a model, and the modes train, tune, benchmark and evaluate."""

@@ -1,0 +1,134 @@
+"""Which trial won and why, from all that were judged."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.objectives.objective import Goal
+from nc_trainer.search.statistics.evidence import JudgedRows, gather
+from nc_trainer.search.statistics.shortfall import missing_rows, shortfall
+from nc_trainer.search.statistics.verdict import warnings_for
+from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
+
+Outcome = Literal["met", "best_effort", "baseline"]
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a search ended with.
+
+    Attributes:
+        outcome: `met`; `best_effort`: no trial met the criterion; `baseline`: no trial could be evaluated.
+        reason: one sentence that says why.
+        chosen: the trial that the model is; trial 0 when the outcome is `baseline`.
+        trials: all trials in the order they were judged, without the baseline.
+        warnings: what should be known before the outcome is believed, see `tuning.verdict`.
+    """
+
+    outcome: Outcome
+    reason: str
+    chosen: Trial
+    trials: tuple[Trial, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a search has judged, and what that amounts to.
+
+    Args:
+        criterion: what is accepted.
+        baseline: trial 0, the float model.
+        baseline_evaluation: what it was made from.
+        trials: in the order they were judged.
+        classes: the predicted classes of trials, by their number.
+        weights: number of weights of each module.
+        goal: orders accepted trials.
+    """
+
+    criterion: Criterion
+    baseline: Trial
+    baseline_evaluation: Evaluation
+    trials: tuple[Trial, ...]
+    classes: Mapping[int, np.ndarray]
+    weights: Mapping[str, int]
+    goal: Goal | None = None
+
+    def result(self, stopped: str) -> StudyResult:
+        """The verdict.
+
+        Args:
+            stopped: why the search ended.
+        """
+        complete = [trial for trial in self.trials if trial.value is not None]
+        accepted = [trial for trial in complete if trial.accepted]
+        rule = self.criterion.describe(self._value)
+        if accepted:
+            best, why = self._best(accepted)
+            chosen = max(best, key=self._preference)
+            return self._result("met", f"trial {chosen.number} meets {rule}{why}", chosen)
+        if complete:
+            chosen = max(complete, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
+            reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
+            return self._result("best_effort", f"{reason}, {self._shortfall(chosen)}", chosen)
+        errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
+        return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.baseline)
+
+    def _best(self, accepted: list[Trial]) -> tuple[list[Trial], str]:
+        """The accepted trials that no other beats by more than errors of measurement, and what was compared."""
+        goal = self.goal
+        measured = [trial for trial in accepted if goal is not None and goal.names <= set(trial.objectives)]
+        if goal is None or len(measured) < 2:
+            return accepted, ""
+        indices = goal.best([trial.objectives for trial in measured], self.baseline.objectives)
+        which = "that do" if len(measured) == len(accepted) else "that do and were measured"
+        return [measured[index] for index in indices], f", best in {goal.name} of the {len(measured)} {which}"
+
+    def _result(self, outcome: Outcome, reason: str, chosen: Trial) -> StudyResult:
+        return StudyResult(outcome, reason, chosen, self.trials, tuple(self._warnings(chosen)))
+
+    def _warnings(self, chosen: Trial) -> list[str]:
+        judged = [trial for trial in self.trials if trial.value is not None and trial.number in self.classes]
+        rows = self._rows_of(judged, chosen)
+        return warnings_for(self.criterion, self._value, rows) if rows else []
+
+    def _shortfall(self, trial: Trial) -> str:
+        rows = self._rows_of([trial]) if trial.number in self.classes else None
+        formula = gather(self.criterion, self._value, rows, None).formula if rows else None
+        missing = None
+        if rows and formula:
+            missing = missing_rows(formula, self.criterion, self._value, rows.labels, rows.trials[0])
+        value = trial.value if trial.value is not None else math.nan
+        return shortfall(self.criterion, self._value, value, missing)
+
+    def _rows_of(self, trials: list[Trial], chosen: Trial | None = None) -> JudgedRows | None:
+        """None where the float model's rows are not known."""
+        labels, classes = self.baseline_evaluation.labels, predicted_classes(self.baseline_evaluation.predictions)
+        if not isinstance(labels, np.ndarray) or classes is None:
+            return None
+        return JudgedRows(
+            labels=labels,
+            baseline=classes,
+            trials=[self.classes[trial.number] for trial in trials],
+            chosen=trials.index(chosen) if chosen in trials else None,
+            preference=[float(self._int8_weights(trial)) for trial in trials],
+            stopped=sum(trial.state == "pruned" for trial in self.trials),
+        )
+
+    def _key(self, trial: Trial) -> float:
+        return self.criterion.metric.key(trial.value if trial.value is not None else math.nan)
+
+    def _preference(self, trial: Trial) -> tuple[int, bool, float]:
+        """Of accepted trials: the most weights in int8, then a rest that is narrower than float32, then the metric."""
+        return self._int8_weights(trial), trial.recipe.float_dtype != "float32", self._key(trial)
+
+    def _int8_weights(self, trial: Trial) -> int:
+        return sum(self.weights[name] for name in trial.recipe.quantized)
+
+    @property
+    def _value(self) -> float:
+        return self.baseline.value if self.baseline.value is not None else math.nan

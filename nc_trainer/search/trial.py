@@ -1,0 +1,105 @@
+"""What one evaluation returns, and the record of one judged recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from nc_trainer.config.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of the model as it stands, without prefix, and what they were computed from.
+
+    `visible` says that `predictions` and `labels` were seen row by row, in order, while the evaluation ran.
+    `complete` is False for one that was stopped: it has no metrics.
+    """
+
+    metrics: Mapping[str, float]
+    seconds: float
+    predictions: Any = None
+    labels: Any = None
+    visible: bool = False
+    complete: bool = True
+
+    @property
+    def rows(self) -> int | None:
+        """How many were evaluated, None if that is not visible."""
+        return len(self.labels) if isinstance(self.labels, np.ndarray) and self.labels.ndim else None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One judged recipe. Immutable; number 0 is the float baseline.
+
+    Its `state` is `complete`; `failed`, if it raised or its metric is NaN; or `pruned`, if it was stopped because it
+    could not be accepted any more. Only a complete trial has a value. What is compared row by row is None where the
+    task has no classes, or no label for each row.
+
+    Attributes:
+        number: 1, 2, 3 in the order of judging; 0 is the baseline.
+        recipe: what was judged.
+        value: the metric that is judged, None if the trial was not evaluated to its end.
+        accepted: whether the criterion is met.
+        seconds: duration of the evaluation.
+        metrics: all that was computed, by name without prefix.
+        flips: how many rows have another predicted class than the baseline's.
+        rows: how many rows that was counted on.
+        better: rows that were wrong and became right.
+        worse: rows that were right and became wrong.
+        p_value: McNemar's, exact and two-sided, of `better` against `worse`, see `tuning.flips`.
+        logits_error: mean squared difference of the logits over the variance of the baseline's.
+        objectives: what was measured to order accepted trials, see `tuning.objective`.
+        error: what was raised, if the trial failed.
+        low: least value that a pruned trial could have ended with.
+        high: greatest value that a pruned trial could have ended with.
+        share: which part of the evaluation rows was seen; flips of a pruned trial are counted on these.
+    """
+
+    number: int
+    recipe: Recipe
+    value: float | None
+    accepted: bool
+    seconds: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    flips: int | None = None
+    rows: int | None = None
+    better: int | None = None
+    worse: int | None = None
+    p_value: float | None = None
+    logits_error: float | None = None
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+    low: float | None = None
+    high: float | None = None
+    share: float = 1.0
+
+    @property
+    def state(self) -> Literal["complete", "pruned", "failed"]:
+        """How its evaluation ended."""
+        if self.value is not None:
+            return "complete"
+        return "pruned" if self.error is None else "failed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; of the recipe only what fell back."""
+        own = {key: value for key, value in vars(self).items() if key not in ("recipe", "metrics", "objectives")}
+        mappings = {"metrics": dict(self.metrics), "objectives": dict(self.objectives)}
+        return own | mappings | {"state": self.state} | {"fallbacks": list(self.recipe.fallbacks)}
+
+
+def predicted_classes(predictions: Any) -> np.ndarray | None:
+    """The class of each row from logits, or None for a regression or unknown shapes.
+
+    Args:
+        predictions: logits [rows, ..., classes], class ids [rows, ...], or a tuple that starts with either, as
+            encoder-decoder classifiers return.
+    """
+    first = predictions[0] if isinstance(predictions, (tuple, list)) and predictions else predictions
+    if not isinstance(first, np.ndarray) or first.ndim == 0:
+        return None
+    if np.issubdtype(first.dtype, np.integer):
+        return first
+    return first.argmax(axis=-1) if first.ndim > 1 and first.shape[-1] > 1 else None
