@@ -1,6 +1,6 @@
 """Recipe: which module gets which precision. The one description of a quantized model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
@@ -115,23 +115,26 @@ class Recipe:
         """The model as it was: every module in float, fp32, its own attention, nothing fused."""
         return Recipe(dict.fromkeys(self.modules, Precision.FLOAT))
 
-    def without_prefix(self, prefix: str) -> "Recipe":
-        """What the recipe says of the modules whose names begin with `prefix`, in their names without it."""
+    def without_prefix(self, prefix: str, present: Container[str]) -> "Recipe":
+        """What the recipe says of modules whose names begin with `prefix`, in their names without it.
 
-        def inner(name: str) -> str:
-            return name.removeprefix(prefix)
-
-        return Recipe(
-            {inner(name): value for name, value in self.modules.items() if name.startswith(prefix)},
-            self.float_dtype,
-            tuple(tuple(map(inner, group)) for group in self.shared_inputs if group[0].startswith(prefix)),
-            {
-                inner(name): FusedActivation(inner(fused.module), fused.function)
+        Args:
+            prefix: with its dot.
+            present: the names without prefix that are wanted; the others are left out.
+        """
+        inner = {name: name.removeprefix(prefix) for name in self.modules if name.startswith(prefix)}
+        kept = {name: new for name, new in inner.items() if new in present}
+        return replace(
+            self,
+            modules={new: self.modules[name] for name, new in kept.items()},
+            shared_inputs=tuple(
+                tuple(kept[name] for name in group) for group in self.shared_inputs if kept.keys() >= set(group)
+            ),
+            activations={
+                kept[name]: FusedActivation(fused.module.removeprefix(prefix), fused.function)
                 for name, fused in self.activations.items()
-                if name.startswith(prefix)
+                if name in kept
             },
-            self.attention,
-            self.padding,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The transformers plug-in: `from_pretrained` and `save_pretrained` of int8 models."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -13,7 +14,9 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import CheckpointError
 from nc_trainer.hub.checkpoint import check_loaded, check_missing, check_stored, check_unexpected, read_headers
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
+from nc_trainer.hub.own_names import save_as_before, save_in_own_names
 from nc_trainer.hub.transformers_versions import local_checkpoint_files, tied_keys, untie
+from nc_trainer.int8.module_tree import named_modules
 from nc_trainer.int8.nn import Int8Module
 from nc_trainer.int8.quantize import finish_loaded, swap_in_empty_modules
 
@@ -30,6 +33,7 @@ class NCInt8Quantizer(HfQuantizer):
 
     requires_calibration = True
     quantization_config: NCInt8Config
+    float_names: Mapping[str, Any] = MappingProxyType({})  # how the float model's names are saved, see `own_names`
 
     def validate_environment(self, *args: Any, **kwargs: Any) -> None:
         """Refuse devices that have no int8 engine."""
@@ -69,6 +73,10 @@ class NCInt8Quantizer(HfQuantizer):
         if not prefix:
             self.update_unexpected_keys(model, sorted(set(stored) - expected - tied_keys(model)))
         check_stored(model, stored, prefix)
+
+    def update_weight_conversions(self, weight_conversions: list[Any], model: PreTrainedModel) -> list[Any]:
+        """Called by transformers 5 with the rules for the names in float checkpoints: ours are the model's own."""
+        return []
 
     def update_missing_keys(self, model: PreTrainedModel, missing_keys: list[str], prefix: str) -> list[str]:
         """Called by transformers 4.57 with the keys that the checkpoint lacks."""
@@ -110,7 +118,9 @@ def attach(model: PreTrainedModel, recipe: Recipe) -> None:
     From here on `save_pretrained` writes the int8 directory.
     """
     config = NCInt8Config.from_recipe(recipe)
-    setattr(model, "hf_quantizer", NCInt8Quantizer(config, pre_quantized=True))
+    quantizer = NCInt8Quantizer(config, pre_quantized=True)
+    quantizer.float_names = save_in_own_names(model)
+    setattr(model, "hf_quantizer", quantizer)
     model.config.quantization_config = config
     setattr(model, "quantization_method", QUANT_METHOD)
     setattr(model, "is_quantized", True)
@@ -123,6 +133,7 @@ def detached(model: PreTrainedModel) -> Iterator[None]:
     if recipe is None:
         yield
         return
+    save_as_before(model, model.hf_quantizer.float_names)
     for name in ("hf_quantizer", "quantization_method", "is_quantized"):
         delattr(model, name)
     del model.config.quantization_config
@@ -141,10 +152,11 @@ def recipe_of(model: object) -> Recipe | None:
 def _recipe_for(model: PreTrainedModel, recipe: Recipe) -> tuple[Recipe, str]:
     """The recipe in the names of `model`, and the prefix of the checkpoint's keys.
 
-    A bare base model (`AutoModel`) lacks the prefix that its names have in a model with a head, and the head.
+    A bare base model (`AutoModel`) lacks the prefix that its names have in a model with a head, and the head. Of some
+    families it lacks the pooler too; a module that is missing for another reason leaves its float tensors missing.
     """
     prefix = f"{model.base_model_prefix}."
     is_base = not hasattr(model, model.base_model_prefix)
     if not is_base or not any(name.startswith(prefix) for name in recipe.modules):
         return recipe, ""
-    return recipe.without_prefix(prefix), prefix
+    return recipe.without_prefix(prefix, {name for name, _ in named_modules(model)}), prefix

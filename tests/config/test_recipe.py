@@ -93,14 +93,14 @@ def test_in_float_is_the_model_as_it_was() -> None:
     assert recipe.in_float() == Recipe({"a": Precision.FLOAT})
 
 
-def test_without_prefix_renames_all_that_is_inside() -> None:
+def test_without_prefix_renames_what_is_inside_and_present() -> None:
     recipe = Recipe(
-        {"bert.a": Precision.INT8_DYNAMIC, "bert.b": Precision.FLOAT, "head": Precision.INT8_DYNAMIC},
+        dict.fromkeys(("bert.a", "bert.pooler", "head"), Precision.INT8_DYNAMIC) | {"bert.b": Precision.FLOAT},
         "bfloat16",
-        (("bert.a", "bert.b"),),
+        (("bert.a", "bert.b"), ("bert.a", "bert.pooler")),
         {"bert.a": FusedActivation("bert.act", "relu"), "head": FusedActivation("act", "tanh")},
     )
-    assert recipe.without_prefix("bert.") == Recipe(
+    assert recipe.without_prefix("bert.", {"a", "b", "act"}) == Recipe(
         {"a": Precision.INT8_DYNAMIC, "b": Precision.FLOAT},
         "bfloat16",
         (("a", "b"),),

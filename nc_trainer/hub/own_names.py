@@ -1,0 +1,27 @@
+"""Int8 directories hold tensors under the names that the model itself gives them.
+
+transformers 5 writes the names, and the splitting, of the checkpoints that a family was first published with, and
+turns them back while loading. Its rules look for float weights: of int8 codes and scales they would move some and
+leave others. What is saved as it is needs no rule, and a checkpoint can be compared with the model's own keys.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from transformers import PreTrainedModel
+
+CONVERSIONS = "_weight_conversions"
+"""The attribute in which 5 keeps what loading converted, for saving to undo; 4.57 has nothing like it."""
+
+
+def save_in_own_names(model: PreTrainedModel) -> dict[str, Any]:
+    """From here on `save_pretrained` converts nothing. Returns what `save_as_before` asks for."""
+    before = {name: value for name, value in vars(model).items() if name == CONVERSIONS}
+    setattr(model, CONVERSIONS, [])
+    return before
+
+
+def save_as_before(model: PreTrainedModel, before: Mapping[str, Any]) -> None:
+    """Undo `save_in_own_names`: a float directory is written the way transformers writes it."""
+    vars(model).pop(CONVERSIONS, None)
+    vars(model).update(before)
