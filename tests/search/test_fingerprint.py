@@ -241,11 +241,13 @@ def test_exempt_keys_exist() -> None:
     assert {key for key, _ in module._flat(TuningConfig().to_dict())} >= module.EXEMPT_KEYS
 
 
-@pytest.mark.parametrize("library", [nc_trainer, torch, transformers], ids=lambda library: library.__name__)
-def test_a_changed_version_is_named(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, old = version_fingerprint(), str(library.__version__)
-    monkeypatch.setattr(library, "__version__", "99.0")
-    assert changed_parts(before, version_fingerprint()) == [f"{library.__name__} version: {old} -> 99.0"]
+@pytest.mark.parametrize(
+    ("name", "holder"), [("nc_trainer", module), ("torch", torch), ("transformers", transformers)]
+)
+def test_a_changed_version_is_named(name: str, holder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, old = version_fingerprint(), str(holder.__version__)
+    monkeypatch.setattr(holder, "__version__", "99.0")
+    assert changed_parts(before, version_fingerprint()) == [f"{name} version: {old} -> 99.0"]
 
 
 def test_parts_that_come_and_go_are_named() -> None:

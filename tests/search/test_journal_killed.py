@@ -18,9 +18,9 @@ needs_locks = pytest.mark.skipif(journal_module.fcntl is None, reason="this plat
 
 WRITER = """
 import itertools, sys
-from nc_trainer.recipe import Recipe
+from nc_trainer.config.recipe import Recipe
 from nc_trainer.tuning import Trial
-from nc_trainer.tuning.journal import Journal
+from nc_trainer.search.journal import Journal
 
 with Journal.open(sys.argv[1], {}) as journal:
     recipe = Recipe({f"module{n}": "int8_dynamic" for n in range(200)})

@@ -14,7 +14,7 @@ ONE_FUNCTION = 'extern "C" int answer() { return 42; }\n'
 LOAD = """
 import sys
 from pathlib import Path
-from nc_trainer.ops.engines import native_build
+from nc_trainer.int8.ops.engines import native_build
 native_build.SOURCES = Path(sys.argv[1])
 native_build.load_native_library()
 """
