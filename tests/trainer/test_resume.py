@@ -21,7 +21,7 @@ JOURNAL = "_tuning.jsonl"
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tiny import accuracy, sensitive_bert, tiny_trainer
+from helpers.tiny import accuracy, sensitive_bert, tiny_trainer
 from nc_trainer import TuningConfig
 
 evaluations = 0
