@@ -1,4 +1,4 @@
-"""`nc-trainer quantize | benchmark | report | demo`: try it without writing a script."""
+"""`nc-trainer quantize | benchmark | convert | report | demo`: try it without writing a script."""
 
 import argparse
 import logging
@@ -11,6 +11,7 @@ from transformers.utils.logging import disable_progress_bar
 from nc_trainer.benchmark import BenchmarkOptions
 from nc_trainer.benchmark.sources import FLOAT_DTYPES
 from nc_trainer.cli.benchmark_command import benchmark, compare
+from nc_trainer.cli.convert_command import convert
 from nc_trainer.cli.demo import run as run_demo
 from nc_trainer.cli.quantize_command import quantize
 from nc_trainer.cli.report_command import report
@@ -41,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_quantize(commands.add_parser("quantize", help="turn a fine-tuned classifier int8"))
     _add_benchmark(commands.add_parser("benchmark", help="time models side by side"))
+    _add_convert(commands.add_parser("convert", help="write an older or another program's int8 model in our format"))
     _add_report(commands.add_parser("report", help="make the page of a quantized model again"))
     _add_demo(commands.add_parser("demo", help="train, quantize and time a small classifier, offline"))
     return parser
@@ -105,6 +107,20 @@ def _add_benchmark_options(parser: argparse.ArgumentParser) -> None:
         help="pad timed rows to --max_seq_length, not to the batch's longest",
     )
     parser.add_argument("--fixed_length", type=_positive, help="time rows of so many random tokens, not the text")
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, help="what Neural Compressor wrote, or an older int8 directory")
+    parser.add_argument("output", type=Path, help="where the int8 model goes")
+    parser.add_argument(
+        "--model", type=Path, help="directory of the float model: its config and tokenizer, if the source has none"
+    )
+    parser.add_argument(
+        "--int8_embeddings", action="store_true", help="quantize 8-bit embeddings again to int8, not to float"
+    )
+    parser.set_defaults(
+        run=lambda options: convert(options.source, options.output, options.model, options.int8_embeddings)
+    )
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:

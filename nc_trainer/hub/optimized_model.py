@@ -1,13 +1,18 @@
 """`OptimizedModel`: one call that loads int8 and float directories alike."""
 
+import copy
 import os
+from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers.utils import cached_file
 
 import nc_trainer.hub.quantizer  # noqa: F401 - registers the int8 format with transformers
 from nc_trainer.errors import CheckpointError, NCTrainerError
+from nc_trainer.hub.foreign import Kind, kind_of, load_neural_compressor
 
 
 class OptimizedModel:
@@ -29,19 +34,21 @@ class OptimizedModel:
         revision: str = "main",
         use_auth_token: str | bool | None = None,
         token: str | bool | None = None,
+        int8_embeddings: bool = False,
         **kwargs: Any,
     ) -> PreTrainedModel:
-        """Load an int8 directory of ours, or any float model, as the class its config names.
+        """Load an int8 directory of ours or of Neural Compressor, or any float model, as the class its config names.
 
         Args:
             pretrained_model_name_or_path: a local directory or a hub id.
-            config: the model's config, if it is at hand or differs from the directory's.
+            config: the model's config, if it is at hand, differs from the directory's, or is not in it.
             cache_dir, revision, token: as in transformers; `use_auth_token` is the old name of `token`.
+            int8_embeddings: whether 8-bit embeddings of Neural Compressor become int8 here or float.
             **kwargs: passed on to the class's `from_pretrained`.
 
         Raises:
             CheckpointError: a tensor is missing, unexpected, truncated or of the wrong type, or the config names
-                no class of transformers.
+                no class of transformers, or the directory is of a kind that cannot be loaded here.
         """
         if token is not None and use_auth_token is not None:
             raise NCTrainerError("OptimizedModel: pass `token` or its old name `use_auth_token`, not both.")
@@ -50,14 +57,43 @@ class OptimizedModel:
             "revision": revision,
             "token": use_auth_token if token is None else token,
         }
+        directory = Path(pretrained_model_name_or_path)
+        kind = kind_of(directory) if directory.is_dir() else Kind.FLOAT
         if config is None:
-            config = AutoConfig.from_pretrained(pretrained_model_name_or_path, **hub)
+            config = _config(pretrained_model_name_or_path, kind, hub)
+        if (
+            kind is Kind.FLOAT and getattr(config, "dtype", None) is torch.int8
+        ):  # a model of Neural Compressor on the hub
+            directory, kind = _from_hub(str(directory), hub), Kind.NEURAL_COMPRESSOR
         model_class = _model_class(config)
+        if kind is Kind.NEURAL_COMPRESSOR:
+            return load_neural_compressor(directory, _untrained(model_class, config), int8_embeddings=int8_embeddings)
         options: dict[str, Any] = {**hub, **kwargs, "config": config, "output_loading_info": True}
         loaded: Any = model_class.from_pretrained(pretrained_model_name_or_path, **options)
         model, info = loaded
         _check_loading(pretrained_model_name_or_path, info)
         return model
+
+
+def _config(source: str | os.PathLike[str], kind: Kind, hub: dict[str, Any]) -> PretrainedConfig:
+    if kind is Kind.NEURAL_COMPRESSOR and not (Path(source) / "config.json").is_file():
+        raise CheckpointError(
+            f"{os.fspath(source)} was written by Neural Compressor, without a config.json: pass `config=` of the "
+            "float model, or give its directory to `nc-trainer convert --model`."
+        )
+    return AutoConfig.from_pretrained(source, **hub)
+
+
+def _untrained(model_class: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
+    """A float32 model of this config, whose weights are yet to come."""
+    own = copy.deepcopy(config)
+    own.dtype = torch.float32  # Neural Compressor writes int8 there
+    return model_class(own)
+
+
+def _from_hub(name: str, hub: dict[str, Any]) -> Path:
+    """The directory in the cache that holds a hub model's pytorch_model.bin, downloaded if need be."""
+    return Path(str(cached_file(name, "pytorch_model.bin", **hub))).parent
 
 
 def _model_class(config: PretrainedConfig) -> type[PreTrainedModel]:

@@ -1,0 +1,50 @@
+"""`nc-trainer convert`"""
+
+from pathlib import Path
+
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+
+from nc_trainer.errors import NCTrainerError
+from nc_trainer.hub import OptimizedModel, recipe_of, save_for_huggingface_upstream
+from nc_trainer.hub.foreign import Kind, kind_of
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "spiece.model")
+
+
+def convert(source: Path, output: Path, model_dir: Path | None, int8_embeddings: bool) -> int:
+    """Write the int8 model in `source` to `output` in our format, with its tokenizer if one is found.
+
+    Args:
+        source: a directory of Neural Compressor, or an int8 directory of ours in any version of the format.
+        output: another directory.
+        model_dir: of the float model, for the config and the tokenizer where `source` has none.
+        int8_embeddings: whether 8-bit embeddings of Neural Compressor stay int8, see `load_neural_compressor`.
+
+    Raises:
+        NCTrainerError: `source` is something else or damaged, or `output` is the same directory.
+    """
+    _check_places(source, output)
+    if kind_of(source) is Kind.FLOAT:
+        raise NCTrainerError(f"{source} is a float model: `nc-trainer quantize` makes it int8, judged on your data.")
+    config = AutoConfig.from_pretrained(model_dir) if model_dir else None
+    model = OptimizedModel.from_pretrained(source, config=config, int8_embeddings=int8_embeddings)
+    save_for_huggingface_upstream(model, _tokenizer(source, model_dir), output)
+    if recipe := recipe_of(model):
+        print(
+            f"Saved in {output}: {len(recipe.quantized)} modules in int8, {len(recipe.fallbacks)} fallbacks in float."
+        )
+    return 0
+
+
+def _check_places(source: Path, output: Path) -> None:
+    if not source.is_dir():
+        raise NCTrainerError(f"{source} is not a directory.")
+    if output.resolve() == source.resolve():
+        raise NCTrainerError(f"The output directory is the source's own, {source}: what it holds would be lost.")
+
+
+def _tokenizer(*directories: Path | None) -> PreTrainedTokenizerBase | None:
+    for directory in directories:
+        if directory is not None and any((directory / name).is_file() for name in TOKENIZER_FILES):
+            return AutoTokenizer.from_pretrained(directory)
+    return None
