@@ -1,4 +1,4 @@
-"""The command line: `nc-trainer quantize | benchmark | convert | report | demo`."""
+"""The command line: `nc-trainer quantize | gate | benchmark | convert | report | demo`."""
 
 from nc_trainer.cli.main import main, make_parser
 

@@ -1,5 +1,6 @@
 """`nc-trainer convert`"""
 
+import argparse
 from pathlib import Path
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
@@ -9,6 +10,21 @@ from nc_trainer.hub import OptimizedModel, recipe_of, save_for_huggingface_upstr
 from nc_trainer.hub.foreign import Kind, kind_of
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "spiece.model")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options, and what runs them."""
+    parser.add_argument("source", type=Path, help="what Neural Compressor wrote, or an older int8 directory")
+    parser.add_argument("output", type=Path, help="where the int8 model goes")
+    parser.add_argument(
+        "--model", type=Path, help="directory of the float model: its config and tokenizer, if the source has none"
+    )
+    parser.add_argument(
+        "--int8_embeddings", action="store_true", help="quantize 8-bit embeddings again to int8, not to float"
+    )
+    parser.set_defaults(
+        run=lambda options: convert(options.source, options.output, options.model, options.int8_embeddings)
+    )
 
 
 def convert(source: Path, output: Path, model_dir: Path | None, int8_embeddings: bool) -> int:

@@ -1,21 +1,21 @@
-"""`nc-trainer quantize | benchmark | convert | report | demo`: try it without writing a script."""
+"""`nc-trainer quantize | gate | benchmark | convert | report | demo`: try it without writing a script."""
 
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
 from nc_trainer.benchmark import BenchmarkOptions
 from nc_trainer.benchmark.sources import FLOAT_DTYPES
+from nc_trainer.cli import convert_command, gate_command
 from nc_trainer.cli.benchmark_command import benchmark, compare
-from nc_trainer.cli.convert_command import convert
+from nc_trainer.cli.data_options import add_data, job_of, positive
 from nc_trainer.cli.demo import run as run_demo
 from nc_trainer.cli.quantize_command import quantize
 from nc_trainer.cli.report_command import report
-from nc_trainer.cli.text_job import Job
 from nc_trainer.config import load_tuning_config
 from nc_trainer.errors import NCTrainerError
 
@@ -40,19 +40,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nc-trainer", description="int8 text classifiers that keep their accuracy.")
     parser.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_quantize(commands.add_parser("quantize", help="turn a fine-tuned classifier int8"))
-    _add_benchmark(commands.add_parser("benchmark", help="time models side by side"))
-    _add_convert(commands.add_parser("convert", help="write an older or another program's int8 model in our format"))
-    _add_report(commands.add_parser("report", help="make the page of a quantized model again"))
-    _add_demo(commands.add_parser("demo", help="train, quantize and time a small classifier, offline"))
+    for name, add_options, help_text in COMMANDS:
+        add_options(commands.add_parser(name, help=help_text))
     return parser
-
-
-def _add_data(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    parser.add_argument("--data", type=Path, required=required, help="a csv or json file: text column(s) and `label`")
-    parser.add_argument("--batch_size", type=_positive, default=16, help="rows per batch")
-    parser.add_argument("--max_seq_length", type=_positive, default=128, help="in tokens; longer texts are cut")
-    parser.add_argument("--metric", help="which metric is judged or shown")
 
 
 def _add_quantize(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +52,7 @@ def _add_quantize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tuning_config", type=Path, help="YAML file, see docs/yaml.md")
     parser.add_argument("--int8_embeddings", action="store_true", help="also store embedding tables in int8")
     parser.add_argument("--no_report", action="store_true", help="save no page about the search and no model card")
-    _add_data(parser)
+    add_data(parser)
     parser.set_defaults(run=_quantize)
 
 
@@ -83,7 +73,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
         "--float_dtype", nargs="+", default=["float32"], choices=FLOAT_DTYPES, help="in which float models are timed"
     )
     _add_benchmark_options(parser)
-    _add_data(parser, required=False)
+    add_data(parser, required=False)
     parser.set_defaults(run=_benchmark)
 
 
@@ -106,21 +96,7 @@ def _add_benchmark_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="pad timed rows to --max_seq_length, not to the batch's longest",
     )
-    parser.add_argument("--fixed_length", type=_positive, help="time rows of so many random tokens, not the text")
-
-
-def _add_convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, help="what Neural Compressor wrote, or an older int8 directory")
-    parser.add_argument("output", type=Path, help="where the int8 model goes")
-    parser.add_argument(
-        "--model", type=Path, help="directory of the float model: its config and tokenizer, if the source has none"
-    )
-    parser.add_argument(
-        "--int8_embeddings", action="store_true", help="quantize 8-bit embeddings again to int8, not to float"
-    )
-    parser.set_defaults(
-        run=lambda options: convert(options.source, options.output, options.model, options.int8_embeddings)
-    )
+    parser.add_argument("--fixed_length", type=positive, help="time rows of so many random tokens, not the text")
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +113,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _quantize(options: argparse.Namespace) -> int:
-    job = _job(options, options.output_dir)
+    job = job_of(options, options.output_dir)
     return quantize(job, options.tuning_config, options.int8_embeddings, report=not options.no_report)
 
 
@@ -146,7 +122,7 @@ def _benchmark(options: argparse.Namespace) -> int:
         return compare(*options.compare)
     if options.model is None or options.data is None:
         raise NCTrainerError("benchmark needs a MODEL directory and --data, or --compare with two saved reports.")
-    job = _job(options, options.model)
+    job = job_of(options, options.model)
     return benchmark(job, options.others, options.float_dtype, read_benchmark_options(options), options.output)
 
 
@@ -161,20 +137,11 @@ def read_benchmark_options(options: argparse.Namespace) -> BenchmarkOptions:
     return BenchmarkOptions(**{**from_file, **given})
 
 
-def _job(options: argparse.Namespace, output_dir: Path) -> Job:
-    return Job(
-        model_dir=options.model,
-        data=options.data,
-        output_dir=output_dir,
-        calibration=getattr(options, "calibration_data", None),
-        batch_size=options.batch_size,
-        max_length=options.max_seq_length,
-        metric=options.metric,
-    )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
+COMMANDS: tuple[tuple[str, Callable[[argparse.ArgumentParser], None], str], ...] = (
+    ("quantize", _add_quantize, "turn a fine-tuned classifier int8"),
+    ("gate", gate_command.add_options, "judge whether an int8 model may replace its float model"),
+    ("benchmark", _add_benchmark, "time models side by side"),
+    ("convert", convert_command.add_options, "write an older or another program's int8 model in our format"),
+    ("report", _add_report, "make the page of a quantized model again"),
+    ("demo", _add_demo, "train, quantize and time a small classifier, offline"),
+)

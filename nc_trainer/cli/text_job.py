@@ -21,7 +21,7 @@ class Job:
     """A model and the rows it is judged on.
 
     `data` and `calibration` are csv or json files with one or two text columns and a column `label`;
-    `max_length` is in tokens.
+    `max_length` is in tokens; without `text_columns` they are told from the first row.
     """
 
     model_dir: Path
@@ -31,6 +31,7 @@ class Job:
     batch_size: int = 16
     max_length: int = 128
     metric: str | None = None
+    text_columns: tuple[str, ...] = ()
 
 
 def make_trainer(job: Job) -> QuantizationTrainer:
@@ -39,7 +40,7 @@ def make_trainer(job: Job) -> QuantizationTrainer:
     Raises:
         NCTrainerError: the directory holds no text classifier, or the data does not fit it.
     """
-    data = load_files(_files(job))
+    data = load_files(_files(job), text_columns=job.text_columns)
     model = _load(job.model_dir)
     if not is_trained_classifier(model.config):
         raise NCTrainerError(f"{job.model_dir}: {type(model).__name__} is not a sequence classifier.")

@@ -1,0 +1,155 @@
+"""`nc-trainer gate`: for pipelines that release models."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from nc_trainer.cli.data_options import add_data, job_of
+from nc_trainer.cli.text_job import Job, make_trainer
+from nc_trainer.config import load_tuning_config
+from nc_trainer.config.tuning_section import AccuracyCriterion
+from nc_trainer.errors import NCTrainerError
+from nc_trainer.hub import recipe_of
+from nc_trainer.hub.files import write_text_atomically
+from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.gate import Slice, Verdict, judge
+from nc_trainer.search.metric import choose_metric
+from nc_trainer.search.statistics.flips import Flips
+from nc_trainer.search.trial import Evaluation
+from nc_trainer.text_data.own_files import text_columns_of
+from nc_trainer.text_data.rows import read_rows
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options, and what runs them."""
+    parser.add_argument("model", type=Path, help="directory of the float model")
+    parser.add_argument("int8_model", type=Path, help="directory of the int8 model")
+    loss = parser.add_mutually_exclusive_group()
+    loss.add_argument("--relative", type=float, help="loss allowed as a share of the float model's metric; 0.01")
+    loss.add_argument("--absolute", type=float, help="loss allowed in the metric's unit")
+    loss.add_argument("--tuning_config", type=Path, help="YAML file; its `tuning.accuracy_criterion` is the criterion")
+    parser.add_argument("--per_label", type=float, help="how much of its recall any label may lose, as a share")
+    parser.add_argument(
+        "--slice", nargs="+", default=[], metavar="COLUMN", help="compare the rows of each value of these columns"
+    )
+    parser.add_argument("--output", type=Path, help="write the verdict here as JSON")
+    add_data(parser)
+    parser.set_defaults(run=_gate)
+
+
+def gate(
+    job: Job,
+    int8_dir: Path,
+    rule: AccuracyCriterion,
+    per_label: float | None,
+    slices: Sequence[str],
+    output: Path | None,
+) -> int:
+    """Judge an int8 model against its float model on the job's rows; print the verdict, and save it as JSON.
+
+    Args:
+        job: the float model and the rows.
+        int8_dir: the int8 model.
+        rule: how much of the metric may be lost.
+        per_label: how much of its recall any label may lose, as a share of its rows; None: no limit.
+        slices: columns of the data whose values are compared one by one.
+        output: file for the verdict, JSON.
+
+    Returns:
+        0 if the int8 model may be released, else 1.
+
+    Raises:
+        NCTrainerError: a directory or the data is not usable, or the directories are not a float and an int8 model.
+    """
+    columns = _columns(job.data, slices)
+    job = replace(job, text_columns=_text_columns(job.data, slices))
+    baseline, model = evaluation_of(job)
+    int8, int8_model = evaluation_of(replace(job, model_dir=int8_dir))
+    _check_kinds(job.model_dir, model, int8_dir, int8_model)
+    metric = choose_metric(baseline.metrics, job.metric, rule.higher_is_better)
+    verdict = judge(
+        Criterion(metric, rule.relative, rule.absolute),
+        baseline,
+        int8,
+        per_label=per_label,
+        label_names=model.config.id2label,
+        columns=columns,
+    )
+    print(as_text(verdict))
+    if output is not None:
+        write_text_atomically(output, json.dumps(verdict.to_dict(), indent=2) + "\n")
+    return 0 if verdict.passed else 1
+
+
+def _gate(options: argparse.Namespace) -> int:
+    job = job_of(options, options.model)
+    return gate(job, options.int8_model, _criterion(options), options.per_label, options.slice, options.output)
+
+
+def _criterion(options: argparse.Namespace) -> AccuracyCriterion:
+    if options.tuning_config is not None:
+        return load_tuning_config(options.tuning_config).tuning.accuracy_criterion
+    return AccuracyCriterion(relative=options.relative, absolute=options.absolute)
+
+
+def evaluation_of(job: Job) -> tuple[Evaluation, PreTrainedModel]:
+    """Predictions, labels and metrics of the job's model on its rows, and the model."""
+    trainer = make_trainer(job)
+    found = trainer.predict(trainer.eval_dataset, metric_key_prefix="gate")
+    metrics = {name.removeprefix("gate_"): value for name, value in (found.metrics or {}).items()}
+    return Evaluation(metrics, metrics.get("runtime", 0.0), found.predictions, found.label_ids), trainer.model
+
+
+def as_text(verdict: Verdict) -> str:
+    """For people, several lines."""
+    lines = [
+        f"{verdict.metric}: float {verdict.before:.4f}, int8 {verdict.after:.4f}; criterion: {verdict.criterion}",
+        f"predictions changed: {_flips(verdict.flips)}",
+    ]
+    for name, recall in verdict.labels.items():
+        lines.append(f"  label {name}: recall {recall.before:.4f} -> {recall.after:.4f} ({recall.rows} rows)")
+    lines += [f"  {_slice(each)}" for each in verdict.slices]
+    lines += [f"FAILED: {failure}" for failure in verdict.failures] or ["PASSED"]
+    return "\n".join(lines)
+
+
+def _flips(flips: Flips | None) -> str:
+    if flips is None:
+        return "not counted, there are no classes"
+    if flips.p_value is None:
+        return f"{flips.changed} of {flips.rows}"
+    return f"{flips.changed} of {flips.rows} (+{flips.better} -{flips.worse}, McNemar's p = {flips.p_value:.3g})"
+
+
+def _slice(part: Slice) -> str:
+    share = "" if part.before is None else f"right {part.before:.4f} -> {part.after:.4f}, "
+    return f"{part.column} = {part.value}: {share}changed {_flips(part.flips)}"
+
+
+def _columns(data: Path, slices: Sequence[str]) -> dict[str, list[object]]:
+    rows = read_rows(data) if slices else []
+    for column in slices:
+        if not all(column in row for row in rows):
+            raise NCTrainerError(f"{data}: not every row has the column '{column}'; it has {', '.join(rows[0])}.")
+    return {column: [row[column] for row in rows] for column in slices}
+
+
+def _text_columns(data: Path, slices: Sequence[str]) -> tuple[str, ...]:
+    """Where there are slices, the texts are looked for among the other columns."""
+    if not slices:
+        return ()
+    first = {name: value for name, value in read_rows(data)[0].items() if name not in slices}
+    return text_columns_of(str(data), first)
+
+
+def _check_kinds(float_dir: Path, model: PreTrainedModel, int8_dir: Path, int8_model: PreTrainedModel) -> None:
+    if recipe_of(model) is not None:
+        raise NCTrainerError(f"{float_dir} is an int8 model; the first directory is the float one.")
+    if recipe_of(int8_model) is None:
+        raise NCTrainerError(f"{int8_dir} is a float model; the second directory is the int8 one.")
+    if model.config.id2label != int8_model.config.id2label:
+        raise NCTrainerError(f"{float_dir} and {int8_dir} do not have the same labels.")

@@ -1,0 +1,91 @@
+"""`nc-trainer gate`: its status says whether an int8 model may replace its float model."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from helpers.tiny import sensitive_bert, tiny_tokenizer, token_rows, with_labels_of
+
+from nc_trainer import save_for_huggingface_upstream
+from nc_trainer.cli import main
+from nc_trainer.hub import attach
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A float model, one in int8 everywhere, one with the fallback that it needs, and rows."""
+    place = tmp_path_factory.mktemp("gate")
+    model = sensitive_bert()
+    rows = with_labels_of(model, token_rows(60))
+    model.save_pretrained(place / "float")
+    tiny_tokenizer().save_pretrained(place / "float")
+    swapper = ModuleSwapper(model)
+    full = full_recipe(model)
+    for name, recipe in {"int8": full, "good": full.with_fallbacks(["bert.pooler.dense"])}.items():
+        swapper.apply(recipe)
+        attach(model, recipe)
+        save_for_huggingface_upstream(model, tiny_tokenizer(), place / name)
+        swapper.restore()
+    with open(place / "dev.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sentence", "source", "label"])
+        for number, (ids, label) in enumerate(zip(rows["input_ids"], rows["labels"], strict=True)):
+            writer.writerow([" ".join(f"w{token - 1}" for token in ids), "ab"[number % 2], label])
+    return place
+
+
+def gate(place: Path, int8: str, *options: str) -> int:
+    data = ["--data", str(place / "dev.csv"), "--slice", "source"]
+    return main(["gate", str(place / "float"), str(place / int8), *data, *options])
+
+
+def test_a_good_model_passes(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "verdict.json"
+    assert gate(place, "good", "--absolute", "0.2", "--per_label", "0.9", "--output", str(output)) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == "PASSED"
+    assert "source = a: right 1.0000 ->" in printed
+    saved = json.loads(output.read_text())
+    assert saved["passed"] is True
+    assert saved["before"] == 1.0
+    assert [each["value"] for each in saved["slices"]] == ["a", "b"]
+
+
+def test_a_bad_model_is_status_1_with_the_reason(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert gate(place, "int8") == 1
+    assert "FAILED: accuracy is" in capsys.readouterr().out
+
+
+def test_a_label_alone_can_fail_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert gate(place, "int8", "--absolute", "1", "--per_label", "0.1") == 1
+    assert "FAILED: recall of LABEL_" in capsys.readouterr().out
+
+
+def test_the_criterion_of_a_file(place: Path, tmp_path: Path) -> None:
+    file = tmp_path / "conf.yaml"
+    file.write_text("tuning: {accuracy_criterion: {absolute: 1}}")
+    assert gate(place, "int8", "--tuning_config", str(file)) == 0
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "message"),
+    [
+        (("float", "float"), (), "is a float model; the second directory is the int8 one"),
+        (("int8", "int8"), (), "is an int8 model; the first directory is the float one"),
+        (("float", "int8"), ("--slice", "nothing"), "column 'nothing'"),
+    ],
+)
+def test_mistakes_are_status_2(
+    models: tuple[str, str],
+    options: tuple[str, ...],
+    message: str,
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    slices = options or ("--slice", "source")
+    directories = [str(place / name) for name in models]
+    tiny_tokenizer().save_pretrained(place / "int8")
+    assert main(["gate", *directories, "--data", str(place / "dev.csv"), *slices]) == 2
+    assert message in capsys.readouterr().err
