@@ -49,11 +49,11 @@ def _computed(kind: type) -> list[tuple[str, str]]:
 
 
 def _attributes(kind: type) -> dict[str, str]:
-    """The descriptions in the section `Attributes:` of a docstring, by name."""
-    section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+    """The descriptions in the section `Attributes:` of a class's docstring and of what it derives from, by name."""
+    texts = [inspect.cleandoc(vars(base).get("__doc__") or "") for base in reversed(kind.__mro__)]
     found: dict[str, str] = {}
     names: list[str] = []
-    for line in section.splitlines():
+    for line in "\n".join(text.partition("Attributes:\n")[2] for text in texts).splitlines():
         start = OWN_LINE.fullmatch(line)
         names = start[1].split(", ") if start else names
         for name in names:

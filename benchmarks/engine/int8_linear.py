@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from harness.int8_peak import LEVELS, VARIABLE, int8_peak_tops
+from nc_trainer.benchmark import describe_machine
 from nc_trainer.int8.ops.engines import native
 
 SHAPES = (
@@ -143,13 +144,7 @@ def line(result: dict[str, Any], names: list[str], peak: float | None) -> str:
 
 
 def machine() -> dict[str, str]:
-    return {"cpu": cpu_name(), "torch": torch.__version__, "system": platform.platform()}
-
-
-def cpu_name() -> str:
-    fields = [row.split(":", 1) for row in Path("/proc/cpuinfo").read_text().splitlines() if ":" in row]
-    names = {key.strip(): value.strip() for key, value in reversed(fields)}
-    return f"{names['model name']} (family {names['cpu family']}, model {names['model']})"
+    return {"cpu": describe_machine().cpu, "torch": torch.__version__, "system": platform.platform()}
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class Conditions:
         return self.others is not None and self.others > BUSY_SHARE * self.processors
 
 
-class Watch:
+class ConditionsRecorder:
     """Notes the conditions from when it is made until `conditions` is called."""
 
     def __init__(self) -> None:

@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nc_trainer.benchmark.machine import CPUINFO, available_processors, read_processors
+from nc_trainer.benchmark.machine import available_processors
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.int8.ops.hardware import read_processors
 
 AS_MANY_AS_FIT = -1
 
@@ -37,7 +38,7 @@ def place_instances(num_of_instance: int | None, cores_per_instance: int | None)
     """
     if not hasattr(os, "sched_setaffinity"):
         raise NCTrainerError("Instances are pinned to cores, which this system cannot do; leave the option out.")
-    usable = physical_processors(read_processors(CPUINFO), available_processors())
+    usable = physical_processors(read_processors(), available_processors())
     count = 1 if num_of_instance is None else num_of_instance
     if count == AS_MANY_AS_FIT:
         count = max(1, len(usable) // (cores_per_instance or 1))

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from torch import Tensor
 
 from nc_trainer.benchmark.assemble import Facts, assemble
-from nc_trainer.benchmark.conditions import Watch
+from nc_trainer.benchmark.conditions import ConditionsRecorder
 from nc_trainer.benchmark.cores import Placement
 from nc_trainer.benchmark.machine import describe_machine
 from nc_trainer.benchmark.measure import check_batches
@@ -60,14 +60,14 @@ def benchmark_instances(
             "threads": threads,
             "interop_threads": options.interop_threads,
         }
-        watch = Watch()
+        recorder = ConditionsRecorder()
         with started(MODULE, [job] * len(placement.cores), placement.cores, variables) as children:
             ready = [child.receive() for child in children]
             series = time_together(children, list(sources), len(batches), warmup=options.warmup, iterations=rounds)
     workload = describe_workload([batches[number % len(batches)] for number in range(rounds)], lengths)
     settings = Settings(options.warmup, rounds, instances=tuple(tuple(answer["cores"]) for answer in ready))
     machine = replace(describe_machine(ready[0]["engine"]), threads=ready[0]["threads"])
-    return assemble(series, workload, facts or Facts.of(sources), machine, settings, watch.conditions())
+    return assemble(series, workload, facts or Facts.of(sources), machine, settings, recorder.conditions())
 
 
 def time_together(

@@ -5,11 +5,11 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 import torch
 
-CPUINFO = Path("/proc/cpuinfo")
+from nc_trainer.int8.ops.hardware import read_processors
+
 ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "avx512_bf16", "amx_bf16")
 ALLOCATOR_VARIABLES = ("LD_PRELOAD", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
 
@@ -40,7 +40,7 @@ class Machine:
 
 def describe_machine(engine: str | None = None) -> Machine:
     """Describe the machine as it is now; call it in the process and with the threads that are timed."""
-    processors = read_processors(CPUINFO)
+    processors = read_processors()
     return Machine(
         cpu=cpu_name(processors),
         physical_cores=physical_cores(processors, available_processors()),
@@ -56,15 +56,6 @@ def describe_machine(engine: str | None = None) -> Machine:
         nc_trainer=_version("nc_trainer"),
         engine=engine,
     )
-
-
-def read_processors(path: Path) -> list[dict[str, str]]:
-    """The blocks of /proc/cpuinfo, one per logical processor; empty where there is no such file."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return [_fields(block) for block in text.strip().split("\n\n")]
 
 
 def cpu_name(processors: list[dict[str, str]]) -> str:
@@ -98,11 +89,6 @@ def available_processors() -> frozenset[int]:
     if hasattr(os, "sched_getaffinity"):
         return frozenset(os.sched_getaffinity(0))
     return frozenset()
-
-
-def _fields(block: str) -> dict[str, str]:
-    pairs = (line.partition(":") for line in block.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _memory_bytes() -> int | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nc_trainer.benchmark.assemble import Facts, assemble
-from nc_trainer.benchmark.conditions import Watch
+from nc_trainer.benchmark.conditions import ConditionsRecorder
 from nc_trainer.benchmark.footprint import Footprint
 from nc_trainer.benchmark.machine import describe_machine
 from nc_trainer.benchmark.options import BenchmarkOptions
@@ -88,9 +88,9 @@ def benchmark_here(
     rounds = iterations or len(batches)
     runs = {name: _run(model, batches, warmup) for name, model in models.items()}
     with using_threads(options.threads), evaluation_mode(models.values()), torch.inference_mode():
-        watch = Watch()
+        recorder = ConditionsRecorder()
         seconds = time_interleaved(runs, warmup=warmup, iterations=rounds, before=before)
-        conditions, machine = watch.conditions(), describe_machine(engine)
+        conditions, machine = recorder.conditions(), describe_machine(engine)
     return assemble(
         {name: [series] for name, series in seconds.items()},
         describe_workload([batches[number % len(batches)] for number in range(rounds)], lengths),

@@ -1,18 +1,11 @@
 """What a reader should know before believing the numbers."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from nc_trainer.benchmark.statistics import MINIMUM_ROUNDS, drift
-
-if TYPE_CHECKING:
-    from nc_trainer.benchmark.conditions import Conditions
-    from nc_trainer.benchmark.report import BenchmarkReport
-    from nc_trainer.benchmark.statistics import Comparison
+from nc_trainer.benchmark.conditions import Conditions
+from nc_trainer.benchmark.measurements import Measurements
+from nc_trainer.benchmark.statistics import MINIMUM_ROUNDS, Comparison, drift
 
 
-def notes(report: BenchmarkReport) -> list[str]:
+def notes(report: Measurements) -> list[str]:
     """A busy machine, series that drift, rounds that depend on each other: one sentence each."""
     found = [_busy(report.conditions)] if report.conditions and report.conditions.busy else []
     drifts = {timing.name: drift(timing.latencies_by_round_s) for timing in report.models}
@@ -35,7 +28,7 @@ def _drift(name: str, change: float) -> str:
     )
 
 
-def _ratio_drift(report: BenchmarkReport, comparison: Comparison) -> str | None:
+def _ratio_drift(report: Measurements, comparison: Comparison) -> str | None:
     seconds = {timing.name: timing.latencies_by_round_s for timing in report.models}
     pairs = zip(seconds.get(comparison.baseline, ()), seconds.get(comparison.candidate, ()), strict=False)
     change = drift([baseline / candidate for baseline, candidate in pairs])

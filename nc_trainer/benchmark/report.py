@@ -3,16 +3,17 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from nc_trainer.benchmark.conditions import Conditions
 from nc_trainer.benchmark.footprint import Footprint
 from nc_trainer.benchmark.machine import Machine
+from nc_trainer.benchmark.measurements import Measurements, Settings
 from nc_trainer.benchmark.model_timing import ModelTiming
 from nc_trainer.benchmark.notes import notes
-from nc_trainer.benchmark.statistics import CONFIDENCE, RESAMPLES, SEED, Comparison
+from nc_trainer.benchmark.statistics import Comparison
 from nc_trainer.benchmark.table import to_csv
 from nc_trainer.benchmark.text import report_text
 from nc_trainer.benchmark.workload import Workload
@@ -24,41 +25,8 @@ VERSION = 2
 READABLE = (1, VERSION)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How it was measured: rounds per model, and the bootstrap behind the intervals.
-
-    `instances` has the logical processors that each instance was pinned to; it is empty when the models were timed in
-    one process that was not pinned.
-    """
-
-    warmup: int
-    iterations: int
-    confidence: float = CONFIDENCE
-    resamples: int = RESAMPLES
-    seed: int = SEED
-    instances: tuple[tuple[int, ...], ...] = ()
-
-
-@dataclass(frozen=True)
-class BenchmarkReport:
-    """Models timed side by side. `str(report)` is the block to print.
-
-    Attributes:
-        models: one each, in the order that they were given in.
-        comparisons: each later model against the first one.
-        workload: the batches.
-        machine: CPU, threads, versions and all else that the numbers depend on.
-        settings: rounds, the bootstrap behind the intervals, instances.
-        conditions: how busy the machine was; None in files of version 1.
-    """
-
-    models: tuple[ModelTiming, ...]
-    comparisons: tuple[Comparison, ...]
-    workload: Workload
-    machine: Machine
-    settings: Settings
-    conditions: Conditions | None = None
+class BenchmarkReport(Measurements):
+    """Models timed side by side. `str(report)` is the block to print."""
 
     @property
     def notes(self) -> list[str]:

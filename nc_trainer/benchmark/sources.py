@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig
 
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub import OptimizedModel
@@ -39,11 +38,6 @@ class ModelSource:
     def to_dict(self) -> dict[str, Any]:
         """For a job file."""
         return asdict(self)
-
-
-def is_int8_directory(directory: str | os.PathLike[str]) -> bool:
-    """Whether the directory's config speaks of a quantized model."""
-    return getattr(AutoConfig.from_pretrained(directory), "quantization_config", None) is not None
 
 
 def weights_mb(directory: str | os.PathLike[str]) -> float:

@@ -1,17 +1,12 @@
 """A report as CSV: a line per model, for a spreadsheet."""
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nc_trainer.benchmark.model_timing import SUMMARY
-
-if TYPE_CHECKING:
-    from nc_trainer.benchmark.model_timing import ModelTiming
-    from nc_trainer.benchmark.report import BenchmarkReport
+from nc_trainer.benchmark.measurements import Measurements
+from nc_trainer.benchmark.model_timing import SUMMARY, ModelTiming
 
 TIMING = ("name", "batch_size", "samples", "instances", "metric_name", "metric_value", "file_size_mb")
 FOOTPRINT = ("imported_mb", "loaded_mb", "peak_mb", "load_s_median")
@@ -19,7 +14,7 @@ COMPARISON = ("baseline", "ratio", "low", "high", "verdict", "rounds", "effectiv
 CONDITIONS = ("started", "load_start", "load_end", "others")
 
 
-def to_csv(report: BenchmarkReport) -> str:
+def to_csv(report: Measurements) -> str:
     """Header and one line per model: its summary, its comparison with the first, workload, settings and machine.
 
     What is not known is empty; units are in the names of the columns, as in the JSON.
@@ -32,7 +27,7 @@ def to_csv(report: BenchmarkReport) -> str:
     return text.getvalue()
 
 
-def _row(report: BenchmarkReport, timing: ModelTiming) -> dict[str, Any]:
+def _row(report: Measurements, timing: ModelTiming) -> dict[str, Any]:
     comparison = next((one for one in report.comparisons if one.candidate == timing.name), None)
     return {
         **_values(timing, (*TIMING, *SUMMARY)),

@@ -1,28 +1,22 @@
 """The block of text that a benchmark prints."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from nc_trainer.benchmark.conditions import Conditions
+from nc_trainer.benchmark.footprint import Footprint
+from nc_trainer.benchmark.machine import Machine
+from nc_trainer.benchmark.measurements import Measurements, Settings
+from nc_trainer.benchmark.model_timing import ModelTiming
+from nc_trainer.benchmark.notes import notes
 from nc_trainer.benchmark.statistics import MINIMUM_ROUNDS, Comparison, median
-from nc_trainer.benchmark.workload import AS_COLLATED
-
-if TYPE_CHECKING:
-    from nc_trainer.benchmark.conditions import Conditions
-    from nc_trainer.benchmark.footprint import Footprint
-    from nc_trainer.benchmark.machine import Machine
-    from nc_trainer.benchmark.model_timing import ModelTiming
-    from nc_trainer.benchmark.report import BenchmarkReport, Settings
-    from nc_trainer.benchmark.workload import Workload
+from nc_trainer.benchmark.workload import AS_COLLATED, Workload
 
 
-def report_text(report: BenchmarkReport) -> str:
+def report_text(report: Measurements) -> str:
     """Where and how it was measured, one block per model, one line per comparison, and what weakens them."""
     blocks = ["\n".join(_aligned(_header(report)))]
     blocks += ["\n".join(_model_lines(timing, report.workload)) for timing in report.models]
     if report.comparisons:
         blocks.append("\n".join(comparison_text(one, report.settings.confidence) for one in report.comparisons))
-    blocks += [f"Note: {note}" for note in report.notes]
+    blocks += [f"Note: {note}" for note in notes(report)]
     return "\n\n".join(blocks)
 
 
@@ -51,7 +45,7 @@ def _count(comparison: Comparison) -> str:
     return f"{comparison.rounds} rounds worth {effective:.1f} independent ones"
 
 
-def _header(report: BenchmarkReport) -> dict[str, str]:
+def _header(report: Measurements) -> dict[str, str]:
     machine, settings = report.machine, report.settings
     header = {
         "CPU": _cpu(machine),

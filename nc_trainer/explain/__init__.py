@@ -5,7 +5,7 @@ Shapley values with the package shap, `comparison` compares those of two models,
 `original` is the number that Neural Compressor computed.
 """
 
-from nc_trainer.explain.comparison import Comparison, compare_values
+from nc_trainer.explain.comparison import ShapleyComparison, compare_values
 from nc_trainer.explain.explanations import ExplainedRow, Explanations
 from nc_trainer.explain.game import Game, predicted_output
 from nc_trainer.explain.masking import MaskedRow, TokenMasker
@@ -14,11 +14,11 @@ from nc_trainer.explain.package import check_shap
 from nc_trainer.explain.values import ShapleyValues, most_players, shapley_values
 
 __all__ = [
-    "Comparison",
     "ExplainedRow",
     "Explanations",
     "Game",
     "MaskedRow",
+    "ShapleyComparison",
     "ShapleyValues",
     "TokenMasker",
     "check_shap",

@@ -14,7 +14,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ShapleyComparison:
     """The float model's Shapley values against the int8 model's, on the same rows and the same permutations.
 
     Attributes:
@@ -44,7 +44,7 @@ class Comparison:
     rank_correlation: float | None
 
 
-def compare_values(floats: Sequence[ShapleyValues], int8s: Sequence[ShapleyValues]) -> Comparison:
+def compare_values(floats: Sequence[ShapleyValues], int8s: Sequence[ShapleyValues]) -> ShapleyComparison:
     """Compare two models row by row.
 
     Sources for the error that permutations leave: Arvesen, "Jackknifing U-statistics" (1969); Efron and Stein, "The
@@ -65,7 +65,7 @@ def compare_values(floats: Sequence[ShapleyValues], int8s: Sequence[ShapleyValue
     after = np.concatenate([one.values for one in int8s])
     flipped = np.sign(before) * np.sign(after) < 0
     total = float(np.abs(before).sum())
-    return Comparison(
+    return ShapleyComparison(
         mse=max(mse, 0.0),
         standard_error=standard_error,
         low=max(mse - half, 0.0),

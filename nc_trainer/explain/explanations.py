@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.explain.comparison import Comparison
+from nc_trainer.explain.comparison import ShapleyComparison
 
 FORMAT = "nc_trainer explanations"
 VERSION = 1
@@ -55,7 +55,7 @@ class Explanations:
     """
 
     rows: tuple[ExplainedRow, ...]
-    comparison: Comparison
+    comparison: ShapleyComparison
     inc_shapley_mse: float | None
     trial: int
     max_evals: int
@@ -82,7 +82,7 @@ class Explanations:
         fields = {key: value for key, value in data.items() if key not in ("format", "version")}
         try:
             rows = tuple(ExplainedRow(**{key: _tuples(value) for key, value in row.items()}) for row in fields["rows"])
-            return cls(**(fields | {"rows": rows, "comparison": Comparison(**fields["comparison"])}))
+            return cls(**(fields | {"rows": rows, "comparison": ShapleyComparison(**fields["comparison"])}))
         except (KeyError, TypeError, AttributeError) as error:
             raise NCTrainerError(f"The explanations are incomplete or damaged: {error!r}.") from error
 

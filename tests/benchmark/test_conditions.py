@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from nc_trainer.benchmark import conditions
-from nc_trainer.benchmark.conditions import Conditions, Watch, busy_seconds
+from nc_trainer.benchmark.conditions import Conditions, ConditionsRecorder, busy_seconds
 
 STAT = """\
 cpu  300 0 100 900 20 0 0 30 0 0
@@ -36,13 +36,13 @@ def test_others_are_what_is_busy_and_not_ours(monkeypatch: pytest.MonkeyPatch) -
     readings = iter([(10.0, 5.0, 100.0), (20.0, 11.0, 113.0)])
     monkeypatch.setattr(conditions, "_readings", lambda: next(readings))
     monkeypatch.setattr(conditions, "available_processors", lambda: frozenset({0, 1}))
-    found = Watch().conditions()
+    found = ConditionsRecorder().conditions()
     assert (found.others, found.processors, found.busy) == (0.7, 2, True)
 
 
 def test_without_proc_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conditions, "STAT", tmp_path / "stat")
-    found = Watch().conditions()
+    found = ConditionsRecorder().conditions()
     assert (found.others, found.busy) == (None, False)
 
 

@@ -6,6 +6,7 @@ import pytest
 from nc_trainer.benchmark import BenchmarkOptions, cores, place_instances
 from nc_trainer.benchmark.cores import AS_MANY_AS_FIT, physical_processors
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.int8.ops import hardware
 
 PROCESSOR = "processor\t: {number}\nphysical id\t: {socket}\ncore id\t\t: {core}\n"
 
@@ -18,7 +19,7 @@ def two_sockets_of_two_cores_with_two_threads(tmp_path: Path, monkeypatch: pytes
         for number in range(8)
     ]  # fmt: skip
     (tmp_path / "cpuinfo").write_text("\n".join(blocks))
-    monkeypatch.setattr(cores, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(hardware, "CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr(cores, "available_processors", lambda: frozenset(range(8)))
 
 

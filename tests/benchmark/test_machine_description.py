@@ -6,6 +6,7 @@ import torch
 
 from nc_trainer.benchmark import machine
 from nc_trainer.benchmark.machine import describe_machine
+from nc_trainer.int8.ops import hardware
 
 PROCESSOR = """processor\t: {number}
 cpu family\t: 6
@@ -22,7 +23,7 @@ HYPERTHREADED = "\n".join(PROCESSOR.format(number=number, core=number % 2) for n
 def cpuinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "cpuinfo"
     path.write_text(HYPERTHREADED)
-    monkeypatch.setattr(machine, "CPUINFO", path)
+    monkeypatch.setattr(hardware, "CPUINFO", path)
     monkeypatch.setattr(machine, "available_processors", lambda: frozenset({0, 1, 2, 3}))
     return path
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.explain import Comparison, ExplainedRow, Explanations, ShapleyValues, compare_values, inc_shapley_mse
+from nc_trainer.explain import (
+    ExplainedRow,
+    Explanations,
+    ShapleyComparison,
+    ShapleyValues,
+    compare_values,
+    inc_shapley_mse,
+)
 
 
 def exact(*values: float) -> ShapleyValues:
@@ -82,7 +89,7 @@ def test_rows_without_an_order_have_no_rank_correlation() -> None:
 
 def explanations() -> Explanations:
     row = ExplainedRow(7, "positive", ("good", "film"), (1.0, 0.5), (0.9, -0.1), 0.0, 0.0, 1.5, 0.8, True)
-    comparison = Comparison(0.18, 0.05, 0.08, 0.28, 0.0, 1, 2, 1, 0.33, 1.0)
+    comparison = ShapleyComparison(0.18, 0.05, 0.08, 0.28, 0.0, 1, 2, 1, 0.33, 1.0)
     return Explanations((row,), comparison, 1e-4, 3, 500, 0, "[MASK]", 1000, 2.5, 2, "a note")
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from helpers.report_data import report_data
 
-from nc_trainer.explain import Comparison, ExplainedRow, Explanations
+from nc_trainer.explain import ExplainedRow, Explanations, ShapleyComparison
 from nc_trainer.report.page import render_page
 from nc_trainer.report.page.sections.explanations import SHOWN, explanations
 from nc_trainer.report.report_data import ReportData
 
-COMPARISON = Comparison(0.0123, 0.004, 0.003, 0.021, 0.0005, 1, 3, 1, 0.05, 0.9)
+COMPARISON = ShapleyComparison(0.0123, 0.004, 0.003, 0.021, 0.0005, 1, 3, 1, 0.05, 0.9)
 ROW = ExplainedRow(
     row=7,
     label="positive",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from nc_trainer.benchmark.machine import CPUINFO, read_processors
+from nc_trainer.int8.ops.hardware import cpu_flags
 
 SOURCE = Path(__file__).with_name("int8_peak.cpp")
 VARIABLE = "NC_TRAINER_ISA"
@@ -39,9 +39,7 @@ def int8_peak_tops() -> float | None:
 
 def peak_level() -> str | None:
     """The level that NC_TRAINER_ISA names, else the best of this CPU; None when it has none of LEVELS."""
-    processors = read_processors(CPUINFO)
-    flags = processors[0].get("flags", "").split() if processors else []
-    return os.environ.get(VARIABLE) or best_level(flags)
+    return os.environ.get(VARIABLE) or best_level(cpu_flags())
 
 
 def best_level(flags: Collection[str]) -> str | None:

@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from nc_trainer.report.page.html import Html, join, tag, void
-from nc_trainer.report.page.sections import SECTIONS, Section
+from nc_trainer.report.page.sections import SECTIONS, PageSection
 from nc_trainer.report.page.summary import summary
 from nc_trainer.report.report_data import ReportData
 
@@ -38,11 +38,11 @@ def _head(data: ReportData) -> Html:
     )
 
 
-def _navigation(shown: list[Section]) -> Html:
+def _navigation(shown: list[PageSection]) -> Html:
     links = [tag("li", tag("a", one.title, href=f"#{one.identifier}")) for one in shown]
     return tag("nav", tag("ul", links), aria_label="Sections")
 
 
-def _section(one: Section, content: Html) -> Html:
+def _section(one: PageSection, content: Html) -> Html:
     heading = tag("h2", one.title, id=f"{one.identifier}-title")
     return tag("section", heading, join(content), id=one.identifier, aria_labelledby=f"{one.identifier}-title")

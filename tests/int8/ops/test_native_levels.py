@@ -9,16 +9,12 @@ import pytest
 
 from nc_trainer.int8.ops.engines import native
 from nc_trainer.int8.ops.engines.native_build import find_compiler
+from nc_trainer.int8.ops.hardware import cpu_flags
 
 HERE = Path(__file__).parent
 EMULATED = "-DNC_EMULATE_AMX -DNC_EMULATE_AVX_VNNI"
 # AMX is emulated, but what is around its tiles is AVX-512.
 LEVELS = {"avx2": "avx2", "avx_vnni": "avx2", "avx512_vnni": "avx512_vnni", "amx": "avx512_vnni"}
-
-
-def cpu_flags() -> set[str]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 def run_tests(level: str, cpu_flag: str, *arguments: str) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nc_trainer.int8.ops.engines.native_build import NativeBuildError, load_native_library
+from nc_trainer.int8.ops.hardware import cpu_flags
 
 NAME = "native"
 _loading = threading.Lock()
@@ -78,12 +79,6 @@ def hardware_reason() -> str | None:
     """Why no build could run on this machine, or None."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return f"the native engine is for Linux on x86-64, not {platform.system()} on {platform.machine()}."
-    if not _has_avx2():
+    if "avx2" not in cpu_flags():
         return "the native engine needs a CPU with AVX2."
     return None
-
-
-def _has_avx2() -> bool:
-    """From the kernel, since what torch reports can be lowered by an environment variable."""
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
-        return any(line.startswith("flags") and "avx2" in line.split() for line in lines)

@@ -15,7 +15,7 @@ from nc_trainer.report.page.sections.trials import trials
 from nc_trainer.report.report_data import ReportData
 
 
-class Section(NamedTuple):
+class PageSection(NamedTuple):
     """A part of the page: what links call it, its heading, and the function that gives what stands below."""
 
     identifier: str
@@ -24,12 +24,12 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("notes", "Before you believe it", notes),
-    Section("trials", "Accuracy against speed", trials),
-    Section("sensitivity", "Where int8 hurts", sensitivity),
-    Section("flipped", "Answers that changed", flipped),
-    Section("explanations", "What the answers rest on", explanations),
-    Section("latency", "Latency", latency),
-    Section("recipe", "The recipe", recipe),
-    Section("machine", "Machine and versions", machine),
+    PageSection("notes", "Before you believe it", notes),
+    PageSection("trials", "Accuracy against speed", trials),
+    PageSection("sensitivity", "Where int8 hurts", sensitivity),
+    PageSection("flipped", "Answers that changed", flipped),
+    PageSection("explanations", "What the answers rest on", explanations),
+    PageSection("latency", "Latency", latency),
+    PageSection("recipe", "The recipe", recipe),
+    PageSection("machine", "Machine and versions", machine),
 )
