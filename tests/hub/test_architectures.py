@@ -5,19 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.architectures import CONFIGS, small
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from helpers.logits import IDS, logits
+from transformers import AutoModelForSequenceClassification
 
 from nc_trainer import save_for_huggingface_upstream
 from nc_trainer.hub import attach
 from nc_trainer.int8.fusion import with_fusions
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
-
-IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])  # 2 ends a sequence for BART
-
-
-def logits(model: PreTrainedModel) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 @pytest.mark.parametrize("float_dtype", ["float32", "bfloat16"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.logits import IDS, logits
 from helpers.tiny import tiny_bert, tiny_tokenizer, tiny_trainer
 from transformers import (
     AutoConfig,
@@ -30,13 +31,6 @@ from nc_trainer import (
 from nc_trainer.hub import attach, recipe_of
 from nc_trainer.int8.nn import Int8Linear
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
-
-IDS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])
-
-
-def logits(model: torch.nn.Module) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 def int8_bert(embeddings: bool = False, fallbacks: tuple[str, ...] = ()) -> BertForSequenceClassification:
@@ -74,7 +68,7 @@ def test_reload_in_a_fresh_process_is_bit_equal(int8_dir: Path, tmp_path: Path) 
         "from transformers import AutoModelForSequenceClassification\n"
         "model = AutoModelForSequenceClassification.from_pretrained(sys.argv[1])\n"
         "with torch.no_grad():\n"
-        "    logits = model(input_ids=torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])).logits\n"
+        "    logits = model(input_ids=torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])).logits\n"
         "print([value.hex() for value in logits.flatten().tolist()])\n"
     )
     command = [sys.executable, "-c", script, str(int8_dir)]

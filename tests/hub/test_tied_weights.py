@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.architectures import CONFIGS, SMALL
+from helpers.logits import logits
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -19,7 +20,6 @@ from nc_trainer import save_for_huggingface_upstream
 from nc_trainer.hub import attach
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
-IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])
 HEADS = {
     "bert": AutoModelForMaskedLM,
     "albert": AutoModelForMaskedLM,
@@ -37,11 +37,6 @@ def tied(name: str) -> PreTrainedModel:
     model = HEADS[name].from_config(AutoConfig.for_model(name, **(SMALL | CONFIGS[name]))).eval()
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
     return model
-
-
-def logits(model: PreTrainedModel) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 def output_layer(model: PreTrainedModel) -> str:

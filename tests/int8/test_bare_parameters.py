@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.architectures import small
+from helpers.logits import IDS, logits
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 
 from nc_trainer import Recipe, save_for_huggingface_upstream
@@ -19,7 +20,6 @@ from nc_trainer.search.calibration.activation import activation_errors
 from nc_trainer.search.calibration.hessian import hessian_sensitivities
 from nc_trainer.search.calibration.sensitivity import sensitivities
 
-IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])
 XLNET = {f"transformer.layer.{layer}.rel_attn.{name}" for layer in range(2) for name in "qkvor"}
 FUNNEL = {f"funnel.encoder.blocks.{block}.0.attention.r_kernel" for block in range(2)}
 Q = "transformer.layer.1.rel_attn.q"
@@ -28,11 +28,6 @@ MODELS = [
     pytest.param("funnel", {"attention_type": "relative_shift"}, FUNNEL, id="funnel-relative-shift"),
     pytest.param("funnel", {"attention_type": "factorized"}, FUNNEL, id="funnel-factorized"),
 ]
-
-
-def logits(model: PreTrainedModel) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 def quantized(model: PreTrainedModel, recipe: Recipe) -> PreTrainedModel:

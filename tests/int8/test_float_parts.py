@@ -2,18 +2,10 @@
 
 import pytest
 import torch
+from helpers.logits import logits
 from helpers.tiny import tiny_bert
-from torch import Tensor
-from transformers import PreTrainedModel
 
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
-
-IDS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])
-
-
-def logits(model: PreTrainedModel) -> Tensor:
-    with torch.no_grad():
-        return model.eval()(input_ids=IDS).logits
 
 
 @pytest.mark.parametrize("embeddings", [False, True], ids=["float-embeddings", "int8-embeddings"])

@@ -5,19 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.logits import logits
 from helpers.tiny import tiny_bert, tiny_trainer
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, PreTrainedModel
 
 from nc_trainer import QuantizationError, QuantizationResult, TuningConfig, save_for_huggingface_upstream
 from nc_trainer.hub import attach
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe, is_int8
-
-IDS = torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8]])
-
-
-def logits(model: PreTrainedModel) -> torch.Tensor:
-    with torch.no_grad():
-        return model.eval()(input_ids=IDS).logits
 
 
 def quantized(tmp_path: Path, model: torch.nn.Module, float_dtype: str = "auto", **changes: Any) -> QuantizationResult:

@@ -1,18 +1,12 @@
 import pytest
 import torch
+from helpers.logits import logits
 from helpers.tiny import tiny_bert
 from torch import nn
 
 from nc_trainer import Precision, QuantizationError, Recipe
 from nc_trainer.int8.nn import Int8Embedding, Int8Linear
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe, is_int8, quantizable_modules
-
-IDS = torch.tensor([[1, 2, 3, 4]])
-
-
-def logits(model: nn.Module) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 def test_linear_modules_are_found_and_embeddings_when_asked() -> None:

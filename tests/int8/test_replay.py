@@ -6,21 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.architectures import CONFIGS, small
+from helpers.logits import IDS, logits
 from helpers.tiny import sensitive_bert, tiny_bert, tiny_trainer
-from torch import nn
 
 from nc_trainer import TuningConfig
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 from nc_trainer.int8.replay import Replay
 from nc_trainer.search.calibration.sensitivity import affordable_rows, sensitivities
 
-IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])  # 2 ends a sequence for BART
 BATCH = {"input_ids": IDS}
-
-
-def logits(model: nn.Module) -> torch.Tensor:
-    with torch.no_grad():
-        return model(**BATCH).logits
 
 
 @pytest.mark.parametrize("name", list(CONFIGS))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.logits import logits
 from helpers.tiny import accuracy, sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
 from torch import nn
 from transformers import EvalPrediction, Trainer
@@ -19,18 +20,12 @@ from nc_trainer import (
 )
 from nc_trainer.int8.quantize import is_int8
 
-IDS = torch.tensor([[1, 2, 3, 4]])
 ABSOLUTE = {"tuning": {"accuracy_criterion": {"absolute": 0.5}}}
 STRICT = {"tuning": {"accuracy_criterion": {"absolute": 0.0}}}
 
 
 def config(**changes: Any) -> TuningConfig:
     return TuningConfig.from_dict(changes)
-
-
-def logits(model: nn.Module) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 def test_no_arguments_are_needed(tmp_path: Path) -> None:
