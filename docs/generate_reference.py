@@ -19,9 +19,9 @@ from nc_trainer.benchmark.model_timing import ModelTiming
 from nc_trainer.benchmark.statistics import Comparison
 from nc_trainer.cli.main import make_parser
 from nc_trainer.config import TuningConfig
-from nc_trainer.config.legacy import UNSUPPORTED_KEYS, UNSUPPORTED_VALUES
 from nc_trainer.config.recipe import FusedActivation, Precision
 from nc_trainer.config.section import Section, section_of
+from nc_trainer.config.unsupported_keys import UNSUPPORTED_KEYS, UNSUPPORTED_VALUES
 from nc_trainer.explain import Explanations
 from nc_trainer.search import Metric, StudyResult, Trial
 

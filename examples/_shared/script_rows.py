@@ -9,7 +9,7 @@ from _shared.arguments import DataArguments, ModelArguments, purposes
 from _shared.modes import check_purposes, first_rows
 from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.text_data.rows import read_rows
+from nc_trainer.text_data.csv_and_json import read_rows
 
 Splits = dict[str, Dataset]
 

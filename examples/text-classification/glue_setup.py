@@ -8,8 +8,8 @@ from glue_arguments import DataTrainingArguments
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from nc_trainer import QuantizationTrainingArguments
-from nc_trainer.text_data.glue.load_dataset import TextData, load_files, load_from_hub, load_glue_folder
-from nc_trainer.text_data.labels import CLASSIFIER, align_labels, check_label_count, is_trained_classifier
+from nc_trainer.text_data.label_alignment import CLASSIFIER, align_labels, check_label_count, is_trained_classifier
+from nc_trainer.text_data.loading import TextData, load_files, load_from_hub, load_glue_folder
 from nc_trainer.text_data.preprocessing import ensure_pad_token, tokenize, usable_length
 
 Datasets = dict[str, Dataset]

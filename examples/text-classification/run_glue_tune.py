@@ -16,7 +16,7 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, defau
 
 from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments, TuningConfig
 from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
-from nc_trainer.text_data.glue.load_dataset import TextData
+from nc_trainer.text_data.loading import TextData
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
 

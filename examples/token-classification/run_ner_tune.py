@@ -14,7 +14,7 @@ from transformers import AutoModelForTokenClassification, DataCollatorForTokenCl
 
 from nc_trainer import NCTrainerError, QuantizationTrainer
 from nc_trainer.hub.files import write_text_atomically
-from nc_trainer.text_data.labels import align_labels, check_label_count
+from nc_trainer.text_data.label_alignment import align_labels, check_label_count
 from nc_trainer.text_data.preprocessing import usable_length
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared

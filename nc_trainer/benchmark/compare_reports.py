@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from nc_trainer.benchmark.report import BenchmarkReport
+from nc_trainer.benchmark.report_text import comparison_text
 from nc_trainer.benchmark.statistics import CONFIDENCE, Comparison, compare_unpaired
-from nc_trainer.benchmark.text import comparison_text
 from nc_trainer.errors import NCTrainerError
 
 DECISIVE_OF_MACHINE = ("cpu", "isa", "physical_cores", "logical_cores", "memory_bytes", "threads", "allocator", "os")

@@ -14,7 +14,7 @@ from nc_trainer.benchmark.statistics import median
 from nc_trainer.hub.files import weight_files
 
 LOADS = 3
-MODULE = "nc_trainer.benchmark.load_once"
+MODULE = "nc_trainer.benchmark.footprint_process"
 
 
 @dataclass(frozen=True)

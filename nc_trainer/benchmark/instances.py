@@ -19,7 +19,7 @@ from nc_trainer.benchmark.sources import ModelSource, write_batches
 from nc_trainer.benchmark.timing import check_counts, turns
 from nc_trainer.benchmark.workload import AS_COLLATED, describe_workload
 
-MODULE = "nc_trainer.benchmark.instance"
+MODULE = "nc_trainer.benchmark.instance_process"
 
 
 def benchmark_instances(

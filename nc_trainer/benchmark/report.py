@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from nc_trainer.benchmark.conditions import Conditions
+from nc_trainer.benchmark.csv_table import to_csv
 from nc_trainer.benchmark.footprint import Footprint
 from nc_trainer.benchmark.machine import Machine
 from nc_trainer.benchmark.measurements import Measurements, Settings
 from nc_trainer.benchmark.model_timing import ModelTiming
 from nc_trainer.benchmark.notes import notes
+from nc_trainer.benchmark.report_text import report_text
 from nc_trainer.benchmark.statistics import Comparison
-from nc_trainer.benchmark.table import to_csv
-from nc_trainer.benchmark.text import report_text
 from nc_trainer.benchmark.workload import Workload
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub.files import write_text_atomically

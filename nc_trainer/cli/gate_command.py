@@ -20,8 +20,8 @@ from nc_trainer.search.gate import Slice, Verdict, judge
 from nc_trainer.search.metric import choose_metric
 from nc_trainer.search.statistics.flips import Flips
 from nc_trainer.search.trial import Evaluation
+from nc_trainer.text_data.csv_and_json import read_rows
 from nc_trainer.text_data.own_files import text_columns_of
-from nc_trainer.text_data.rows import read_rows
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

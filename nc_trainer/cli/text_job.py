@@ -10,8 +10,8 @@ from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub import OptimizedModel
 from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
-from nc_trainer.text_data.glue.load_dataset import TextData, load_files
-from nc_trainer.text_data.labels import align_labels, check_label_count, is_trained_classifier
+from nc_trainer.text_data.label_alignment import align_labels, check_label_count, is_trained_classifier
+from nc_trainer.text_data.loading import TextData, load_files
 from nc_trainer.text_data.preprocessing import ensure_pad_token, tokenize, usable_length
 from nc_trainer.trainer import QuantizationTrainer
 

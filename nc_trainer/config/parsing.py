@@ -7,9 +7,9 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from nc_trainer.config.legacy import unsupported_key_message
 from nc_trainer.config.rules import describe
 from nc_trainer.config.section import Section, dotted, section_of
+from nc_trainer.config.unsupported_keys import unsupported_key_message
 from nc_trainer.errors import ConfigError
 
 AnySection = TypeVar("AnySection", bound=Section)

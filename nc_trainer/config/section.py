@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar
 
-from nc_trainer.config.legacy import refuse_unsupported_value
 from nc_trainer.config.rules import Rule, describe
+from nc_trainer.config.unsupported_keys import refuse_unsupported_value
 from nc_trainer.errors import ConfigError
 
 

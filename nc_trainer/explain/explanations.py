@@ -43,7 +43,7 @@ class Explanations:
     Attributes:
         rows: those explained; none where texts may not be shown.
         comparison: the token-wise MSE, its error, and more.
-        inc_shapley_mse: Neural Compressor's number, see `nc_trainer.explain.original`; None where it is not computed.
+        inc_shapley_mse: Neural Compressor's number, see `neural_compressor_mse`; None where it is not computed.
         trial: the number of the int8 model's trial.
         max_evals: coalitions per row and model, at most.
         seed: of rows and permutations.

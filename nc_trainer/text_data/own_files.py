@@ -12,8 +12,8 @@ from typing import Any
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.text_data.csv_and_json import Rows, read_rows
 from nc_trainer.text_data.label_values import LABEL, is_missing, label_feature, label_value
-from nc_trainer.text_data.rows import Rows, read_rows
 
 TEXT_PAIRS = (
     ("sentence1", "sentence2"),

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase, Trainer
 
 from nc_trainer.config import ShapleyConfig
 from nc_trainer.errors import ConfigError, NCTrainerError, QuantizationError
-from nc_trainer.explain.original import ROWS
+from nc_trainer.explain.neural_compressor_mse import ROWS
 from nc_trainer.search.calibration.batches import calibration_batches, sampled_indices, selected
 from nc_trainer.search.objectives.shapley_mse import ExplainedData
 from nc_trainer.text_data.own_files import text_columns_of

@@ -8,7 +8,7 @@ import pytest
 from helpers.sample_reports import FP32, FULL, INT8, MACHINE, REPORT, VERSION_1, WORKLOAD, replaced
 
 from nc_trainer.benchmark import BenchmarkReport, Comparison, ModelTiming
-from nc_trainer.benchmark.text import comparison_text
+from nc_trainer.benchmark.report_text import comparison_text
 from nc_trainer.errors import NCTrainerError
 
 PRINTED = """\

@@ -12,8 +12,8 @@ from helpers.tiny import tiny_bert
 from torch import Tensor
 
 from nc_trainer.benchmark import Footprint, ModelSource, footprint
+from nc_trainer.benchmark.footprint_process import answers, resident_mb
 from nc_trainer.benchmark.instances import time_together
-from nc_trainer.benchmark.load_once import answers, resident_mb
 from nc_trainer.benchmark.processes import Child
 from nc_trainer.benchmark.sources import read_batches, weights_mb, write_batches
 from nc_trainer.errors import NCTrainerError

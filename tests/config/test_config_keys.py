@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nc_trainer.config import TuningConfig
-from nc_trainer.config.legacy import UNSUPPORTED_KEYS, UNSUPPORTED_VALUES
 from nc_trainer.config.section import Section, dotted, section_of
+from nc_trainer.config.unsupported_keys import UNSUPPORTED_KEYS, UNSUPPORTED_VALUES
 from nc_trainer.errors import ConfigError
 
 

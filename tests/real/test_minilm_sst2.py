@@ -15,7 +15,7 @@ from transformers import (
 
 from nc_trainer import QuantizationResult, QuantizationTrainer, QuantizationTrainingArguments
 from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
-from nc_trainer.text_data.glue.load_dataset import load_glue_folder
+from nc_trainer.text_data.loading import load_glue_folder
 from nc_trainer.text_data.preprocessing import tokenize
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"

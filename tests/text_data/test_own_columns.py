@@ -6,8 +6,8 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nc_trainer import NCTrainerError
-from nc_trainer.text_data.glue import load_dataset as sources
-from nc_trainer.text_data.glue.load_dataset import TextData, load_files, load_from_hub
+from nc_trainer.text_data import loading as sources
+from nc_trainer.text_data.loading import TextData, load_files, load_from_hub
 
 
 def csv(path: Path, content: str) -> Path:

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.text_data.glue.load_dataset import load_glue_folder
+from nc_trainer.text_data.loading import load_glue_folder
 
 CHECK_ROWS, CALIBRATION_ROWS = 8, 32
 TEXT_ROWS, TEXT_BATCHES, TEXT_TOKENS = 32, 3, 128

@@ -16,7 +16,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, Features, Value, load_dataset
 
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.text_data.rows import Rows, read_rows
+from nc_trainer.text_data.csv_and_json import Rows, read_rows
 
 logger = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""Text classification data: GLUE folders, csv and json files, tokenization and metrics. Works offline."""
+"""What is GLUE's own: tasks, folders, tables and metrics. Works offline."""

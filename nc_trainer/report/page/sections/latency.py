@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nc_trainer.benchmark import BenchmarkReport, ModelTiming
-from nc_trainer.benchmark.text import comparison_text
+from nc_trainer.benchmark.report_text import comparison_text
 from nc_trainer.report.page.html import Html, join, table, tag
 from nc_trainer.report.page.number_format import count
 from nc_trainer.report.page.svg import Scale, horizontal_axis, label, line, picture

@@ -6,7 +6,7 @@ import pytest
 from transformers import BertConfig
 
 from nc_trainer import NCTrainerError
-from nc_trainer.text_data.labels import align_labels, check_label_count
+from nc_trainer.text_data.label_alignment import align_labels, check_label_count
 
 MNLI = ("entailment", "neutral", "contradiction")
 

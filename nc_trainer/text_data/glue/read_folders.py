@@ -13,11 +13,11 @@ from typing import Any
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.text_data.glue.folders import find_task_folder, split_files
+from nc_trainer.text_data.glue.find_files import find_task_folder, split_files
 from nc_trainer.text_data.glue.headers import lost_header
+from nc_trainer.text_data.glue.tab_separated import Table, column_index, read_table
 from nc_trainer.text_data.glue.tasks import GlueTask, glue_task
 from nc_trainer.text_data.label_values import UNLABELLED
-from nc_trainer.text_data.tables import Table, column_index, read_table
 
 logger = logging.getLogger(__name__)
 

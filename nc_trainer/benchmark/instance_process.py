@@ -1,4 +1,4 @@
-"""`python -m nc_trainer.benchmark.instance JOB`: holds all models and times one call whenever it is asked to."""
+"""`python -m nc_trainer.benchmark.instance_process JOB`: holds all models and times one call when it is asked to."""
 
 import gc
 import os

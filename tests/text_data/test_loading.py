@@ -6,8 +6,8 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from nc_trainer import NCTrainerError
-from nc_trainer.text_data.glue import load_dataset as sources
-from nc_trainer.text_data.glue.load_dataset import load_files, load_from_hub, load_glue_folder
+from nc_trainer.text_data import loading as sources
+from nc_trainer.text_data.loading import load_files, load_from_hub, load_glue_folder
 
 
 def test_a_glue_folder_gives_the_wanted_splits(tmp_path: Path) -> None:

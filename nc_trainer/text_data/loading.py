@@ -9,8 +9,8 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset, DatasetDict, Value, load_dataset
 
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.text_data.glue.read_folders import read_glue
 from nc_trainer.text_data.glue.tasks import GlueTask, glue_task
-from nc_trainer.text_data.glue.tsv import read_glue
 from nc_trainer.text_data.label_values import LABEL, UNLABELLED, is_missing, label_feature, label_value
 from nc_trainer.text_data.own_files import read_files, text_columns_of
 

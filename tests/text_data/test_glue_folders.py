@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nc_trainer import NCTrainerError
-from nc_trainer.text_data.glue.tsv import read_glue
+from nc_trainer.text_data.glue.read_folders import read_glue
 
 REAL = Path(__file__).parents[3] / "shared" / "glue"
 

@@ -1,4 +1,4 @@
-"""`python -m nc_trainer.benchmark.load_once JOB`: loads one model, gives it a batch twice, and says what that took."""
+"""`python -m nc_trainer.benchmark.footprint_process JOB`: loads a model, gives it a batch twice, says what it took."""
 
 import sys
 import time
