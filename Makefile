@@ -7,7 +7,7 @@ TRANSFORMERS4 := .venv-transformers4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-transformers4 lint style docs transformers4-env benchmark-env clean
+.PHONY: help demo test test-fast test-transformers4 lint style docs transformers4-env benchmark-env clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -19,6 +19,9 @@ demo: $(STAMP)  ## train a small classifier, quantize it, compare both (about 4 
 
 test: $(STAMP)  ## run the tests, on transformers 5
 	$(BIN)/python -m pytest
+
+test-fast: $(STAMP)  ## run the tests that are not marked slow, in less than two minutes
+	$(BIN)/python -m pytest -m "not slow"
 
 test-transformers4: $(TRANSFORMERS4)/installed  ## run the tests on transformers 4.57, in .venv-transformers4
 	$(TRANSFORMERS4)/bin/python -m pytest

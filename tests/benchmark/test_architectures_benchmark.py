@@ -12,6 +12,8 @@ from helpers.tiny import tiny_bert
 
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks" / "architectures"
 IDS = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 11, 12, 2]])

@@ -47,6 +47,7 @@ def test_an_outlier_does_not_hide_the_dependence() -> None:
     assert dependence(outlier).effective == pytest.approx(dependence(values).effective, rel=0.2)
 
 
+@pytest.mark.slow
 def test_correlated_noise_is_rarely_claimed_to_be_a_difference() -> None:
     generator = np.random.default_rng(0)
     claims = 0

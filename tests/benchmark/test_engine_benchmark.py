@@ -12,6 +12,8 @@ from torch import Tensor
 
 from nc_trainer.int8.quantize import is_int8
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "engine"
 
 

@@ -18,6 +18,8 @@ from nc_trainer.benchmark.processes import Child
 from nc_trainer.benchmark.sources import read_batches, weights_mb, write_batches
 from nc_trainer.errors import NCTrainerError
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """\
 import json, torch
 from nc_trainer.benchmark import BenchmarkOptions, ModelSource, benchmark_instances, place_instances

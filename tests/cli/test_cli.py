@@ -13,6 +13,8 @@ import nc_trainer  # noqa: F401 - registers the int8 format
 from nc_trainer.cli.main import main
 from nc_trainer.int8.quantize import is_int8
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model_dir(tmp_path: Path) -> Path:

@@ -12,6 +12,8 @@ from nc_trainer.benchmark import BenchmarkOptions
 from nc_trainer.cli.main import main as run
 from nc_trainer.cli.main import make_parser, read_benchmark_options
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["--warmup", "0", "--iterations", "2", "--batch_size", "2"]
 
 

@@ -6,6 +6,8 @@ import pytest
 from helpers.markdown_blocks import ROOT
 from repository_pages import links_of
 
+pytestmark = pytest.mark.slow
+
 nbclient = pytest.importorskip("nbclient", reason="running notebooks needs `pip install .[docs]`")
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("ipykernel")

@@ -7,6 +7,8 @@ from helpers.markdown_blocks import PAGES, ROOT, Block, blocks_in
 
 from nc_trainer.int8.quantize import is_int8
 
+pytestmark = pytest.mark.slow
+
 README = ROOT / "README.md"
 
 

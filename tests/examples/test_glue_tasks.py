@@ -11,6 +11,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 from nc_trainer.text_data.glue.headers import HEADERS
 from nc_trainer.text_data.glue.tasks import GLUE_TASKS, GlueTask
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ["a good film", "the bad plots", "great", "awful film", "fine plots the film", "poor", "a a a bad", "plot"]
 METRICS = {"cola": "matthews_correlation", "mrpc": "f1", "qqp": "f1", "stsb": "spearmanr"}
 

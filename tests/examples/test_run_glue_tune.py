@@ -14,6 +14,8 @@ from helpers.example_scripts import EXAMPLES, Run, example, results, write, writ
 from safetensors import safe_open
 from transformers import AutoModelForSequenceClassification, BertForMaskedLM
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = EXAMPLES / "text-classification"
 SENTENCES = [("a good film", 1), ("great plots", 1), ("the bad film", 0), ("awful plot", 0), ("fine films", 1)] * 4
 

@@ -8,7 +8,7 @@ import pytest
 from helpers.example_scripts import Run, example, write, write_model
 from helpers.shap_package import needs_shap
 
-pytestmark = needs_shap
+pytestmark = [pytest.mark.slow, needs_shap]
 
 ROWS = [("a good film", "plot", 1), ("great plots", "the film", 1), ("the bad film", "a", 0), ("awful", "plot", 0)] * 2
 TUNE = (

@@ -10,6 +10,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from helpers.example_scripts import Run, example, results, train, tune_and_benchmark, write, write_model
 from transformers import AutoModelForTokenClassification, BertForTokenClassification
 
+pytestmark = pytest.mark.slow
+
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = [*SPECIAL, "anna", "bo", "##ris", "lives", "in", "new", "york", "oslo", "the"]
 ROWS = [

@@ -21,6 +21,8 @@ from transformers import (
     set_seed,
 )
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["the", "good", "great", "bad", "awful", "film", "plot", "a"]
 VOCABULARY = ["<pad>", "<s>", "</s>", "<unk>", *WORDS]
 ROWS = [

@@ -14,6 +14,8 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer, BertForMa
 
 from nc_trainer import OptimizedModel, QuantizationTrainingArguments
 
+pytestmark = pytest.mark.slow
+
 WINDOWS = "--max_seq_length 14 --doc_stride 4 --no_cuda"
 FILES = "--train_file train.json --validation_file train.json"
 TRAIN = "--do_train --do_eval --num_train_epochs 30 --learning_rate 3e-3 --per_device_train_batch_size 6"

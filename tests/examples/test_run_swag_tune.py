@@ -12,6 +12,8 @@ from datasets import Dataset, DatasetDict
 from helpers.example_scripts import Run, example, results, train, tune_and_benchmark, write, write_model
 from transformers import AutoModelForMultipleChoice, BertForMultipleChoice
 
+pytestmark = pytest.mark.slow
+
 COMMON = "--no_cuda --max_seq_length 24"
 TRAIN = f"--do_train --do_eval --num_train_epochs 40 --learning_rate 3e-3 --per_device_train_batch_size 8 {COMMON}"
 WRONG = ["bad", "awful", "poor"]

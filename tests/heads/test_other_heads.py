@@ -36,6 +36,8 @@ from nc_trainer.search.calibration.batches import evaluation_batches
 from nc_trainer.search.statistics.flips import compare_classes
 from nc_trainer.trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
 
+pytestmark = pytest.mark.slow
+
 
 def with_head(kind: type[PreTrainedModel], **changes: Any) -> PreTrainedModel:
     config = tiny_bert(**changes).config

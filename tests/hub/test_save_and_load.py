@@ -62,6 +62,7 @@ def test_reload_is_bit_equal(tmp_path: Path, embeddings: bool, fallbacks: tuple[
         assert torch.equal(loaded.state_dict()[key], tensor)
 
 
+@pytest.mark.slow
 def test_reload_in_a_fresh_process_is_bit_equal(int8_dir: Path, tmp_path: Path) -> None:
     script = (
         "import sys, torch, nc_trainer\n"

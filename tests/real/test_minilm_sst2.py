@@ -21,9 +21,12 @@ from nc_trainer.text_data.preprocessing import tokenize
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 MODEL, GLUE = SHARED / "models" / "minilm-sst2", SHARED / "glue"
 
-pytestmark = pytest.mark.skipif(
-    not (MODEL.is_dir() and GLUE.is_dir()), reason=f"needs a fine-tuned model and GLUE data in {SHARED}"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (MODEL.is_dir() and GLUE.is_dir()), reason=f"needs a fine-tuned model and GLUE data in {SHARED}"
+    ),
+]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from helpers.report_data import benchmark_report, report_data
 from nc_trainer.report.page import render_page
 from nc_trainer.report.report_data import Sensitivity, Speed
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 PAGES = {
     "full": report_data(benchmark=benchmark_report()),
     "bare": report_data(warnings=(), sensitivity=Sensitivity(), speed=Speed(), outcome="best_effort"),

@@ -15,6 +15,8 @@ from nc_trainer import TuningConfig
 from nc_trainer.report.progress import TrialProgress
 from nc_trainer.search import Metric
 
+pytestmark = pytest.mark.slow
+
 ACCURACY = Metric("accuracy", True)
 LOOSE = TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.5}}})
 

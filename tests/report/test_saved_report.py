@@ -17,6 +17,8 @@ from nc_trainer.hub import OptimizedModel
 from nc_trainer.report.page import render_page
 from nc_trainer.report.report_data import FILE_NAME, ReportData
 
+pytestmark = pytest.mark.slow
+
 REPORT_FILES = {"report.html", FILE_NAME, "README.md"}
 
 

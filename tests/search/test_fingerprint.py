@@ -280,6 +280,7 @@ print(json.dumps(runpy.run_path(sys.argv[1])["whole"]()))
 """
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same() -> None:
     places = [str(Path(__file__).parents[1]), str(Path(nc_trainer.__file__).parents[1])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(places), "PYTHONHASHSEED": "7"}

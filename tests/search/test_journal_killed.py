@@ -13,6 +13,8 @@ from nc_trainer import NCTrainerError, Precision, Recipe
 from nc_trainer.search import Trial
 from nc_trainer.search.journal import Journal
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe({"a": Precision.INT8_DYNAMIC, "b": Precision.FLOAT})
 needs_locks = pytest.mark.skipif(journal_module.fcntl is None, reason="this platform has no fcntl")
 

@@ -11,6 +11,8 @@ from helpers.fine_tuned import FineTuned, fine_tuned
 from safetensors import safe_open
 from transformers import CONFIG_MAPPING
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "text-classification"
 LAST = "transfo_xl_MRPC" if "transfo-xl" in CONFIG_MAPPING else "xlnet_base_MRPC"

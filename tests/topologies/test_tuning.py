@@ -20,6 +20,8 @@ from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification, Pre
 from nc_trainer import QuantizationResult, QuantizationTrainer
 from nc_trainer.search.calibration.batches import evaluation_batches
 
+pytestmark = pytest.mark.slow
+
 CONSTANT = 0.5
 """Accuracy of a constant answer: half of the rows have either label."""
 LOOKED_UP = ("seg_embed", "emb_projs")

@@ -15,6 +15,8 @@ from nc_trainer.config import AccuracyCriterion, QuantizationConfig, TuningConfi
 from nc_trainer.int8.quantize import is_int8
 from nc_trainer.trainer.trainer_benchmark import options_of
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"benchmark_iters": 3, "benchmark_warmup": 1}
 
 

@@ -14,6 +14,8 @@ from transformers import EvalPrediction, TrainerCallback
 from nc_trainer import QuantizationError, QuantizationMixin, QuantizationTrainer, TuningConfig
 from nc_trainer.report.result import QuantizationResult
 
+pytestmark = pytest.mark.slow
+
 ROWS = 64
 
 

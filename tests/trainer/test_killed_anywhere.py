@@ -13,6 +13,8 @@ from transformers import TrainerCallback
 from nc_trainer.report.result import QuantizationResult
 from nc_trainer.search import Trial
 
+pytestmark = pytest.mark.slow
+
 
 class Interrupted(KeyboardInterrupt):
     """Stands for the death of the process."""

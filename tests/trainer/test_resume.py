@@ -69,6 +69,7 @@ def test_finished_trials_are_not_judged_again(tmp_path: Path) -> None:
     assert result.recipe == whole.recipe
 
 
+@pytest.mark.slow
 def test_kill_9_loses_no_finished_trial(tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
     killed = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, check=False)

@@ -14,6 +14,8 @@ from nc_trainer.cli.demo import run
 from nc_trainer.cli.demo.reload import check_in_new_process
 from nc_trainer.cli.demo.train import Size
 
+pytestmark = pytest.mark.slow
+
 TINY = Size(layers=1, hidden=32, heads=2, intermediate=64, epochs=1)
 
 

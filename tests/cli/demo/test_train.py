@@ -8,6 +8,8 @@ from nc_trainer.cli.demo import grammar
 from nc_trainer.cli.demo.generate import Message, generate
 from nc_trainer.cli.demo.train import MAX_TOKENS, Size, build_model, build_tokenizer, encode, train, vocabulary
 
+pytestmark = pytest.mark.slow
+
 TINY = Size(layers=1, hidden=16, heads=2, intermediate=32, epochs=1)
 
 

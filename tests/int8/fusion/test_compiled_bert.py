@@ -23,6 +23,7 @@ def int8_bert(float_dtype: str) -> PreTrainedModel:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("float_dtype", ["float32", "bfloat16"])
 def test_one_graph_without_breaks_returns_the_bits_of_eager(float_dtype: str) -> None:
     model = int8_bert(float_dtype)

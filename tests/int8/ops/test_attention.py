@@ -232,6 +232,7 @@ def test_grouped_heads_of_the_key_serve_several_of_the_query() -> None:
     assert torch.equal(attention(query, key, value, None, 0.25), attention(query, *repeated, None, 0.25))
 
 
+@pytest.mark.slow
 @native_only
 @pytest.mark.parametrize(("level", "printed"), [("avx2", "None"), ("turbo", "NC_TRAINER_ISA takes auto, avx2, ")])
 def test_the_environment_variable_is_the_highest_level(level: str, printed: str) -> None:

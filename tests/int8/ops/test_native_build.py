@@ -44,6 +44,7 @@ def compiler() -> None:
         pytest.skip(str(error))
 
 
+@pytest.mark.slow
 def test_two_processes_compiling_at_once_both_succeed(cache: Path, sources: Path, compiler: None) -> None:
     command = [sys.executable, "-c", LOAD, str(sources)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
@@ -52,6 +53,7 @@ def test_two_processes_compiling_at_once_both_succeed(cache: Path, sources: Path
     assert [path.suffix for path in cache.iterdir()] == [".so"]
 
 
+@pytest.mark.slow
 def test_compiling_says_so_without_any_set_up_of_logging(cache: Path, sources: Path, compiler: None) -> None:
     command = [sys.executable, "-c", LOAD, str(sources)]
     errors = [subprocess.run(command, capture_output=True, text=True, check=True).stderr for _ in range(2)]
@@ -93,6 +95,7 @@ def test_a_cached_library_serves_where_no_compiler_is_left(
     assert native_build.cached_library() == library
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_engine_says_so(cache: Path) -> None:
     code = "from nc_trainer.int8.ops.engines import native; print(native.unavailable_reason())"
     environment = {**os.environ, "CXX": "/nonexistent"}

@@ -11,6 +11,8 @@ from nc_trainer.int8.ops.engines import native
 from nc_trainer.int8.ops.engines.native_build import find_compiler
 from nc_trainer.int8.ops.hardware import cpu_flags
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 EMULATED = "-DNC_EMULATE_AMX -DNC_EMULATE_AVX_VNNI"
 # AMX is emulated, but what is around its tiles is AVX-512.
