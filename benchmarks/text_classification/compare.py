@@ -27,11 +27,11 @@ from nc_trainer.benchmark import benchmark_models
 from nc_trainer.hub import describe_engine
 from nc_trainer.hub.files import write_text_atomically
 from nc_trainer.search import choose_metric, compare_classes, predicted_classes
-from nc_trainer.search.calibration.batches import evaluation_batches
 from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
 from nc_trainer.text_data.label_alignment import align_labels
 from nc_trainer.text_data.loading import load_glue_folder
 from nc_trainer.text_data.preprocessing import tokenize
+from nc_trainer.trainer.batches import evaluation_batches
 from nc_trainer.trainer.trial_evaluation import TrainerEvaluator
 
 BATCH_SIZES = (1, 16)

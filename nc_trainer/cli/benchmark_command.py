@@ -10,8 +10,8 @@ from nc_trainer.benchmark.contenders import Contender, check_dtypes, in_dtypes, 
 from nc_trainer.benchmark.lengths import with_lengths
 from nc_trainer.cli.text_job import Job, make_trainer
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.search.calibration.batches import evaluation_batches
 from nc_trainer.trainer import QuantizationTrainer
+from nc_trainer.trainer.batches import evaluation_batches
 
 
 def benchmark(

@@ -8,11 +8,12 @@ from typing import Any
 from torch import nn
 
 from nc_trainer.compat.common import Metric, Model, unwrapped
-from nc_trainer.compat.loader_search import LoaderTuner
+from nc_trainer.compat.loader_search import loader_search
 from nc_trainer.compat.named_metrics import Compute, UpdatedMetric, updated_metric
 from nc_trainer.compat.unjudged import quantize_unjudged
 from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError
+from nc_trainer.report.reported_search import run_reported
 from nc_trainer.search.objectives.objective import Objective, Reading
 
 
@@ -66,16 +67,16 @@ class Quantization:
         model, conf = unwrapped(self.model), self._conf()
         if conf.tuning.exit_policy.performance_only and self.eval_func is None and self.eval_dataloader is None:
             return Model(quantize_unjudged(model, conf))
-        tuner = LoaderTuner(
+        search = loader_search(
             model,
             conf,
             eval_func=self.eval_func,
             eval_dataloader=self.eval_dataloader,
             calib_dataloader=self.calib_dataloader,
             compute=_compute(self.metric),
+            objective=_objective(self.objective, model),
         )
-        tuner.objective = _objective(self.objective, model)
-        result = tuner.run()
+        result = run_reported(search)
         return Model(result.model, result)
 
     fit = __call__

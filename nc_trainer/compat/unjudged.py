@@ -11,9 +11,8 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.hub import attach
 from nc_trainer.int8.checked_model import checked_model, searchable
 from nc_trainer.int8.fusion import with_fusions
-from nc_trainer.int8.module_tree import named_modules
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
-from nc_trainer.search.constraints import constrain
+from nc_trainer.search.constraints import constrain_model
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +38,8 @@ def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel
 
 
 def _recipe(model: PreTrainedModel, config: TuningConfig) -> Recipe:
-    kinds = {name: type(module).__name__ for name, module in named_modules(model)}
     recipe = full_recipe(model, embeddings=config.quantization.embeddings)
-    recipe = constrain(config.quantization, recipe, kinds).recipe
+    recipe = constrain_model(config.quantization, recipe, model).recipe
     if config.quantization.float_dtype == "bfloat16":  # `auto` is subject to a criterion, and there is none
         recipe = recipe.with_float_dtype("bfloat16")
     return with_fusions(model, recipe, example_inputs(model))

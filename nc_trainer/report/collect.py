@@ -1,9 +1,8 @@
 """From a finished search to what its report shows."""
 
 import logging
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,69 +13,34 @@ from transformers import PreTrainedModel
 
 from nc_trainer.benchmark import describe_machine
 from nc_trainer.config import ReportConfig
-from nc_trainer.config.recipe import Recipe
-from nc_trainer.explain import Explanations
 from nc_trainer.hub.describe import engine_of
 from nc_trainer.int8.module_tree import submodule
-from nc_trainer.int8.quantize import ModuleSwapper
 from nc_trainer.report.flipped import Answers, flipped_rows, label_name
 from nc_trainer.report.report_data import FlippedRows, ModelFacts, ModuleFacts, ReportData, Sensitivity, Speed
-from nc_trainer.report.row_source import EvaluationRows
 from nc_trainer.report.speed import measure_speed
-from nc_trainer.search import Criterion, Evaluation, StudyResult, Trial, predicted_classes
 from nc_trainer.search.objectives.goal import saved_bytes
-from nc_trainer.search.objectives.recipe_timing import Batch
+from nc_trainer.search.search import Search
+from nc_trainer.search.searched import Searched
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Searched:
-    """What a search leaves.
-
-    Args:
-        name: of the model, for people.
-        recipe: everything in int8 that may be.
-        criterion: what was asked for.
-        baseline: trial 0.
-        evaluation: what it was made from.
-        result: the outcome.
-        classes: predicted classes of trials, by number, of the rows that were seen.
-        ranking: damage by module name; computes it if it is wanted and was not needed. None if there is none.
-        batches: a few batches to be timed on.
-        rows: where evaluation rows can be looked up, None if nowhere.
-        calls: of each module in one forward pass.
-        seconds: what the search took.
-    """
-
-    name: str
-    recipe: Recipe
-    criterion: Criterion
-    baseline: Trial
-    evaluation: Evaluation
-    result: StudyResult
-    classes: Mapping[int, np.ndarray]
-    ranking: Callable[[], Mapping[str, float] | None]
-    batches: Callable[[], Sequence[Batch]]
-    rows: EvaluationRows | None
-    calls: Mapping[str, int]
-    seconds: float
-
-
-def try_to_collect(
-    searched: Searched, swapper: ModuleSwapper, config: ReportConfig, explanations: Explanations | None = None
-) -> ReportData | None:
+def try_to_collect(searched: Searched, search: Search) -> ReportData | None:
     """Everything that the page shows. What cannot be found out is left out, with a note that says why.
 
     Costs the budget of the timing, and forward passes over a few batches. The model is left in any recipe. The search
     stands whatever happens here: a failure costs a warning.
+
+    Args:
+        searched: what the search has left.
+        search: what was asked for; its configuration says what is reported.
     """
-    if not config.enabled:
+    if not search.config.tuning.report.enabled:
         return None
     try:
-        return _Collector(searched, swapper, config, explanations).data()
+        return _Collector(searched, search, search.config.tuning.report).data()
     except Exception as error:
         logger.warning("There will be no report: %s: %s", type(error).__name__, error)
         return None
@@ -85,17 +49,15 @@ def try_to_collect(
 @dataclass
 class _Collector:
     searched: Searched
-    swapper: ModuleSwapper
+    search: Search
     config: ReportConfig
-    explanations: Explanations | None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def data(self) -> ReportData:
-        searched, result = self.searched, self.searched.result
-        value = searched.baseline.value if searched.baseline.value is not None else math.nan
+        searched, reference, result = self.searched, self.searched.reference, self.searched.result
         self.seconds["search"] = searched.seconds
-        if self.explanations is not None:
-            self.seconds["explanations"] = self.explanations.seconds
+        if searched.explanations is not None:
+            self.seconds["explanations"] = searched.explanations.seconds
         modules = self._modules()
         sensitivity = self._timed("ranking", self._sensitivity, lambda note: Sensitivity(note=note))
         speed = self._timed("timing", self._speed, lambda note: Speed(note=note))
@@ -104,11 +66,11 @@ class _Collector:
             created=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
             outcome=result.outcome,
             reason=result.reason,
-            metric=searched.criterion.metric,
-            criterion=searched.criterion.describe(value),
-            threshold=searched.criterion.threshold(value),
+            metric=reference.criterion.metric,
+            criterion=reference.criterion.describe(reference.value),
+            threshold=reference.criterion.threshold(reference.value),
             recipe=searched.recipe,
-            trials=(searched.baseline, *result.trials),
+            trials=(reference.trial, *result.trials),
             chosen=result.chosen.number,
             warnings=result.warnings,
             model=self._model(),
@@ -118,7 +80,7 @@ class _Collector:
             speed=speed,
             flipped=flipped,
             seconds=self.seconds,
-            explanations=self.explanations,
+            explanations=searched.explanations,
         )
 
     def _timed(self, name: str, compute: Callable[[], T], without: Callable[[str], T]) -> T:
@@ -133,25 +95,26 @@ class _Collector:
         return found
 
     def _modules(self) -> dict[str, ModuleFacts]:
-        self.swapper.restore()
-        weights = self.swapper.weights(self.searched.recipe)
-        kinds = {name: type(submodule(self.swapper.model, name)).__name__ for name in weights}
+        self.search.swapper.restore()
+        weights = self.search.swapper.weights(self.searched.recipe)
+        kinds = {name: type(submodule(self.search.model, name)).__name__ for name in weights}
         calls = self.searched.calls
         return {name: ModuleFacts(kinds[name], number, calls.get(name, 1)) for name, number in weights.items()}
 
     def _model(self) -> ModelFacts:
-        model: PreTrainedModel = self.swapper.model
+        model = self.search.model
+        recipes = {"float": self.searched.reference.trial.recipe, "chosen": self.searched.result.chosen.recipe}
         sizes = {}
-        for name, recipe in (("float", self.searched.baseline.recipe), ("chosen", self.searched.result.chosen.recipe)):
-            self.swapper.apply(recipe)
+        for name, recipe in recipes.items():
+            self.search.swapper.apply(recipe)
             sizes[name] = saved_bytes(model)
         labels = tuple(label_name(model.config, number) for number in range(model.config.num_labels))
         return ModelFacts(
-            self.searched.name, type(model).__name__, labels, sizes["float"], sizes["chosen"], _hub_name(model)
+            _model_name(model), type(model).__name__, labels, sizes["float"], sizes["chosen"], _hub_name(model)
         )
 
     def _sensitivity(self) -> Sensitivity:
-        damage = self.searched.ranking()
+        damage = self.searched.rank() if self.config.ranking else self.searched.ranking
         if damage is None:
             return Sensitivity(
                 note="The search did not need to know which modules int8 hurts, so they were not ranked."
@@ -165,26 +128,28 @@ class _Collector:
             judged,
             key=lambda trial: (trial is not chosen, not trial.accepted, trial.state == "pruned", -trial.number),
         )
-        batches = self.searched.batches() if interesting and self.config.timing else ()
-        return measure_speed(self.swapper, self.searched.baseline.recipe, interesting, batches, self.config.timing)
+        batches = self.search.rows.timed() if interesting and self.config.timing else ()
+        floats = self.searched.reference.trial.recipe
+        return measure_speed(self.search.swapper, floats, interesting, batches, self.config.timing)
 
     def _flipped(self) -> FlippedRows:
-        searched, chosen = self.searched, self.searched.result.chosen
-        before, after = predicted_classes(searched.evaluation.predictions), searched.classes.get(chosen.number)
-        if chosen is searched.baseline or self.config.examples == "never":
+        reference, chosen = self.searched.reference, self.searched.result.chosen
+        before, after = reference.classes, self.searched.classes.get(chosen.number)
+        if chosen is reference.trial or self.config.examples == "never":
             return FlippedRows(note="Rows that flipped were not asked for." if chosen.flips else "")
         if before is None or after is None or before.ndim != 1 or before.shape != after.shape:
             return FlippedRows(note="There is not one class for each row, so that rows cannot flip.")
-        if searched.rows is None:
+        rows = self.search.rows.evaluated
+        if rows is None:
             return FlippedRows(note="The rows cannot be looked up: the search was given no Trainer.")
-        labels = searched.evaluation.labels
+        labels = reference.evaluation.labels
         known = labels if isinstance(labels, np.ndarray) and labels.shape == before.shape else None
         answers = Answers(before, after, known)
-        found = flipped_rows(answers, searched.rows, self.swapper, searched.baseline.recipe, chosen.recipe)
+        found = flipped_rows(answers, rows, self.search.swapper, reference.trial.recipe, chosen.recipe)
         return replace(found, for_hub=self.config.examples == "always")
 
 
-def model_name(model: PreTrainedModel) -> str:
+def _model_name(model: PreTrainedModel) -> str:
     """The last part of where it came from, or else its type."""
     path = getattr(model.config, "_name_or_path", "") or ""
     return Path(path).name or model.config.model_type

@@ -11,7 +11,7 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.int8.quantize import ModuleSwapper
 from nc_trainer.int8.replay import logits
 from nc_trainer.report.report_data import FlippedRow, FlippedRows
-from nc_trainer.report.row_source import EvaluatedBatch, EvaluationRows
+from nc_trainer.search.evaluated_rows import EvaluatedBatch, EvaluationRows
 
 MOST_EXAMPLES = 20
 

@@ -1,74 +1,64 @@
 """One progress line while the search runs; without a terminal, one line for each trial."""
 
 import logging
-import math
 import sys
 import time
-from types import TracebackType
 from typing import TextIO
 
+import numpy as np
 from tqdm.auto import tqdm
 from transformers.utils import logging as transformers_logging
 
-from nc_trainer.search import Metric, Trial
+from nc_trainer.search import Trial
+from nc_trainer.search.listener import Listener
+from nc_trainer.search.reference import Reference
 
 INTERVAL = 0.2
 """Seconds between two looks at the running evaluation."""
 FORMAT = "{desc} {percentage:3.0f}%|{bar:16}| {postfix}"
 
 
-class TrialProgress:
+class TrialProgress(Listener):
     """Shows the running trial and how far its evaluation is, the best so far, and an estimate of the time left.
 
     On a terminal or in a notebook that is one line, which is gone afterwards. Elsewhere, as in a file, it is one line
     for each trial.
 
     Args:
-        expected: about how many trials there will be.
-        metric: what is judged.
-        rows: how many rows an evaluation has, None if unknown.
-        seconds: what the float model's evaluation took: the estimate until a trial has ended.
         disable: show nothing.
         stream: where to.
     """
 
-    def __init__(
-        self,
-        expected: int,
-        metric: Metric,
-        rows: int | None,
-        seconds: float,
-        disable: bool,
-        stream: TextIO | None = None,
-    ) -> None:
-        self._expected = max(1, expected)
-        self._metric = metric
-        self._rows = rows
-        self._seconds = [seconds]
-        self._finished = 0
-        self._best: Trial | None = None
-        self._shown = -math.inf
+    def __init__(self, disable: bool, stream: TextIO | None = None) -> None:
+        self._disable = disable
+        self._file = stream
         self._stream = stream or sys.stderr
         self._plain = not disable and not self._stream.isatty() and not _in_notebook()
+
+    def on_begin(self, reference: Reference, expected_trials: int) -> None:
+        """Show that the first trial runs. Until it has ended the float model's evaluation is the estimate of a trial's
+        seconds."""
+        self._expected = max(1, expected_trials)
+        self._metric = reference.criterion.metric
+        self._rows = reference.evaluation.rows
+        self._seconds = [reference.trial.seconds]
+        self._finished = 0
+        self._best: Trial | None = None
         self._bar = tqdm(
             total=self._expected,
             desc="Tuning",
             bar_format=FORMAT,
-            disable=disable or self._plain,
+            disable=self._disable or self._plain,
             leave=False,
-            file=None if stream is None else stream,
+            file=self._file,
         )
-
-    def __enter__(self) -> "TrialProgress":
         self._show(0.0)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def on_end(self) -> None:
+        """Take the line away."""
         self._bar.close()
 
-    def __call__(self, trial: Trial) -> None:
+    def on_trial(self, trial: Trial, classes: np.ndarray | None) -> None:
         """Show a trial that has just been judged."""
         self._finished = trial.number
         self._seconds = [*self._seconds[self._finished == 1 :], trial.seconds]
@@ -78,7 +68,7 @@ class TrialProgress:
             print(f"Tuning: {self._judged(trial)}; {self._outlook(0.0)}", file=self._stream, flush=True)
         self._show(0.0)
 
-    def see(self, rows: int) -> None:
+    def on_rows(self, rows: int) -> None:
         """Show that so many rows of the running evaluation are done, a few times a second."""
         if self._rows and time.monotonic() - self._shown >= INTERVAL:
             self._show(min(1.0, rows / self._rows))

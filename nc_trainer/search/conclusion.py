@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from nc_trainer.search.criterion import Criterion
 from nc_trainer.search.objectives.objective import Goal
+from nc_trainer.search.reference import Reference
 from nc_trainer.search.statistics.evidence import JudgedRows, gather
 from nc_trainer.search.statistics.shortfall import missing_rows, shortfall
 from nc_trainer.search.statistics.verdict import warnings_for
-from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
+from nc_trainer.search.trial import Trial
 
 Outcome = Literal["met", "best_effort", "baseline"]
 
@@ -41,18 +41,14 @@ class Conclusion:
     """What a search has judged, and what that amounts to.
 
     Args:
-        criterion: what is accepted.
-        baseline: trial 0, the float model.
-        baseline_evaluation: what it was made from.
+        reference: the float model, and what is accepted.
         trials: in the order they were judged.
         classes: the predicted classes of trials, by their number.
         weights: number of weights of each module.
         goal: orders accepted trials.
     """
 
-    criterion: Criterion
-    baseline: Trial
-    baseline_evaluation: Evaluation
+    reference: Reference
     trials: tuple[Trial, ...]
     classes: Mapping[int, np.ndarray]
     weights: Mapping[str, int]
@@ -66,7 +62,7 @@ class Conclusion:
         """
         complete = [trial for trial in self.trials if trial.value is not None]
         accepted = [trial for trial in complete if trial.accepted]
-        rule = self.criterion.describe(self._value)
+        rule = self.reference.criterion.describe(self.reference.value)
         if accepted:
             best, why = self._best(accepted)
             chosen = max(best, key=self._preference)
@@ -76,7 +72,7 @@ class Conclusion:
             reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
             return self._result("best_effort", f"{reason}, {self._shortfall(chosen)}", chosen)
         errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
-        return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.baseline)
+        return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.reference.trial)
 
     def _best(self, accepted: list[Trial]) -> tuple[list[Trial], str]:
         """The accepted trials that no other beats by more than errors of measurement, and what was compared."""
@@ -84,7 +80,7 @@ class Conclusion:
         measured = [trial for trial in accepted if goal is not None and goal.names <= set(trial.objectives)]
         if goal is None or len(measured) < 2:
             return accepted, ""
-        indices = goal.best([trial.objectives for trial in measured], self.baseline.objectives)
+        indices = goal.best([trial.objectives for trial in measured], self.reference.trial.objectives)
         which = "that do" if len(measured) == len(accepted) else "that do and were measured"
         return [measured[index] for index in indices], f", best in {goal.name} of the {len(measured)} {which}"
 
@@ -94,20 +90,22 @@ class Conclusion:
     def _warnings(self, chosen: Trial) -> list[str]:
         judged = [trial for trial in self.trials if trial.value is not None and trial.number in self.classes]
         rows = self._rows_of(judged, chosen)
-        return warnings_for(self.criterion, self._value, rows) if rows else []
+        return warnings_for(self.reference.criterion, self.reference.value, rows) if rows else []
 
     def _shortfall(self, trial: Trial) -> str:
         rows = self._rows_of([trial]) if trial.number in self.classes else None
-        formula = gather(self.criterion, self._value, rows, None).formula if rows else None
+        formula = gather(self.reference.criterion, self.reference.value, rows, None).formula if rows else None
         missing = None
         if rows and formula:
-            missing = missing_rows(formula, self.criterion, self._value, rows.labels, rows.trials[0])
+            missing = missing_rows(
+                formula, self.reference.criterion, self.reference.value, rows.labels, rows.trials[0]
+            )
         value = trial.value if trial.value is not None else math.nan
-        return shortfall(self.criterion, self._value, value, missing)
+        return shortfall(self.reference.criterion, self.reference.value, value, missing)
 
     def _rows_of(self, trials: list[Trial], chosen: Trial | None = None) -> JudgedRows | None:
         """None where the float model's rows are not known."""
-        labels, classes = self.baseline_evaluation.labels, predicted_classes(self.baseline_evaluation.predictions)
+        labels, classes = self.reference.evaluation.labels, self.reference.classes
         if not isinstance(labels, np.ndarray) or classes is None:
             return None
         return JudgedRows(
@@ -120,7 +118,7 @@ class Conclusion:
         )
 
     def _key(self, trial: Trial) -> float:
-        return self.criterion.metric.key(trial.value if trial.value is not None else math.nan)
+        return self.reference.criterion.metric.key(trial.value if trial.value is not None else math.nan)
 
     def _preference(self, trial: Trial) -> tuple[int, bool, float]:
         """Of accepted trials: the most weights in int8, then a rest that is narrower than float32, then the metric."""
@@ -128,7 +126,3 @@ class Conclusion:
 
     def _int8_weights(self, trial: Trial) -> int:
         return sum(self.weights[name] for name in trial.recipe.quantized)
-
-    @property
-    def _value(self) -> float:
-        return self.baseline.value if self.baseline.value is not None else math.nan

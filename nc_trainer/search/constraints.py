@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from torch import nn
+
 from nc_trainer.config import QuantizationConfig
 from nc_trainer.config.recipe import Precision, Recipe
 from nc_trainer.errors import ConfigError
+from nc_trainer.int8.module_tree import named_modules
 
 INT8, FLOAT = "int8", "fp32"
 Allowed = tuple[str, ...]
@@ -31,6 +34,11 @@ class Constraints:
     def free(self) -> tuple[str, ...]:
         """Names of the modules whose precision the search chooses."""
         return tuple(name for name in self.recipe.quantized if name not in self.always_int8)
+
+
+def constrain_model(config: QuantizationConfig, recipe: Recipe, model: nn.Module) -> Constraints:
+    """`constrain` with the types of the modules of a model, which is in float."""
+    return constrain(config, recipe, {name: type(module).__name__ for name, module in named_modules(model)})
 
 
 def constrain(config: QuantizationConfig, recipe: Recipe, kinds: Mapping[str, str]) -> Constraints:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.reference import Reference
 from nc_trainer.search.statistics.betting_test import AccuracyLossTest, tolerated_rows
 from nc_trainer.search.statistics.bounds import Bounds, metric_bounds, verdict_is_certain
 from nc_trainer.search.statistics.class_metric import (
@@ -23,7 +24,7 @@ from nc_trainer.search.statistics.class_metric import (
     find_class_metric,
     score,
 )
-from nc_trainer.search.trial import Evaluation, predicted_classes
+from nc_trainer.search.trial import Evaluation
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,7 @@ class KnownRows:
     classes: Ints
 
 
-def known_rows(
-    criterion: Criterion, value: float, evaluation: Evaluation, judged: Iterable[tuple[float, Ints]]
-) -> KnownRows | None:
+def known_rows(reference: Reference, judged: Iterable[tuple[float, Ints]]) -> KnownRows | None:
     """What bounds can be computed from; None where evaluations have to run to their end.
 
     That is where rows are not visible while they are evaluated, where no formula gives the float model's metric, or
@@ -68,14 +67,13 @@ def known_rows(
     asked for: a metric that was rounded, say, may fit one value by chance.
 
     Args:
-        criterion: what is accepted.
-        value: the float model's metric.
-        evaluation: the float model's.
+        reference: the float model.
         judged: metric and predicted classes [rows] of the trials evaluated in full.
     """
-    classes, labels = predicted_classes(evaluation.predictions), evaluation.labels
+    evaluation, classes, labels = reference.evaluation, reference.classes, reference.evaluation.labels
     if not evaluation.visible or classes is None or not isinstance(labels, np.ndarray):
         return None
+    criterion, value = reference.criterion, reference.value
     formula = find_class_metric(criterion.metric.name, value, labels, classes, _width(evaluation))
     if formula is None:
         return None

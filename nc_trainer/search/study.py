@@ -2,19 +2,19 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.int8.quantize import ModuleSwapper
 from nc_trainer.search.conclusion import Conclusion, StudyResult
-from nc_trainer.search.criterion import Criterion
 from nc_trainer.search.early import EarlyStopping, EarlyVerdict, Watch, known_rows
+from nc_trainer.search.judge import complete_trial, failed_trial, pruned_trial
+from nc_trainer.search.listener import Listener
 from nc_trainer.search.objectives.objective import Goal
-from nc_trainer.search.statistics.flips import Flips, compare_classes, logits_error
+from nc_trainer.search.reference import Reference
 from nc_trainer.search.strategies import SearchSpace, Strategy
 from nc_trainer.search.strategies.base import answered, needs_values
 from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
@@ -36,39 +36,33 @@ class Study:
     """A search over recipes for one model.
 
     Args:
+        space: what is searched.
+        strategy: proposes recipes.
         swapper: applies a recipe to the model that `evaluate` evaluates.
         evaluate: evaluates the model as it stands; the `Watch` may stop it.
-        baseline: trial 0, the float model.
-        baseline_evaluation: what trial 0 was made from: flips are counted against its predictions.
-        on_trial: told of every new trial, e.g. for a progress line.
-        on_rows: told how many rows of the running evaluation were seen.
-        trials: what an interrupted search has judged already; it is not judged again.
-        classes: the predicted classes of trials, by their number, of as many rows as were seen.
+        reference: the float model, and what trials have to meet.
+        budget: when to stop.
         stopping: whether a trial is stopped that cannot be accepted any more. The first one never is.
         goal: orders accepted trials. Without it the one with the most weights in int8 is chosen.
+        listeners: told of every new trial and of the rows of the running evaluation.
+        trials: what an interrupted search has judged already; it is not judged again.
+        classes: the predicted classes of trials, by their number, of as many rows as were seen.
     """
 
     space: SearchSpace
     strategy: Strategy
     swapper: ModuleSwapper
     evaluate: Callable[[Watch], Evaluation]
-    criterion: Criterion
+    reference: Reference
     budget: Budget
-    baseline: Trial
-    baseline_evaluation: Evaluation
-    on_trial: Callable[[Trial], None] = lambda trial: None
-    on_rows: Callable[[int], None] = lambda rows: None
-    trials: list[Trial] = field(default_factory=list)
-    classes: dict[int, np.ndarray] = field(default_factory=dict)
     stopping: EarlyStopping = field(default_factory=EarlyStopping)
     goal: Goal | None = None
+    listeners: Sequence[Listener] = ()
+    trials: list[Trial] = field(default_factory=list)
+    classes: dict[int, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.baseline.value is None:
-            raise ValueError("Study: the baseline has no value to compare with.")
-        self._baseline_value = self.baseline.value
         self._weights = self.swapper.weights(self.space.recipe)
-        self._baseline_classes = predicted_classes(self.baseline_evaluation.predictions)
         self._started = time.monotonic()
 
     def run(self) -> StudyResult:
@@ -80,20 +74,14 @@ class Study:
         recipe = next(proposals, None)
         while recipe is not None:
             exhausted = self._exhausted()
-            trial = None if exhausted else self._judged(recipe) or self._judge(recipe)
+            trial = None if exhausted else self._known(recipe) or self._judge(recipe)
             if trial is None:
                 stopped = exhausted or self._exhausted() or stopped
                 break
             recipe = answered(proposals, trial)
         proposals.close()
         self._complete_the_closest()
-        return self._conclusion().result(stopped)
-
-    def _conclusion(self) -> Conclusion:
-        evaluation = self.baseline_evaluation
-        return Conclusion(
-            self.criterion, self.baseline, evaluation, tuple(self.trials), self.classes, self._weights, self.goal
-        )
+        return Conclusion(self.reference, tuple(self.trials), self.classes, self._weights, self.goal).result(stopped)
 
     def _exhausted(self) -> str | None:
         if len(self.trials) >= self.budget.max_trials:
@@ -108,31 +96,47 @@ class Study:
     def _deadline(self) -> float:
         return self._started + self.budget.timeout if self.budget.timeout else math.inf
 
-    def _judged(self, recipe: Recipe) -> Trial | None:
+    def _known(self, recipe: Recipe) -> Trial | None:
         """The trial of this recipe, if there is one. The float model needs none, and is never chosen for int8."""
         if not recipe.quantized:
-            return self.baseline
+            return self.reference.trial
         return next((trial for trial in self.trials if trial.recipe == recipe), None)
 
     def _judge(self, recipe: Recipe, to_its_end: bool = False) -> Trial | None:
-        """The trial of this recipe, None if the time was up before its evaluation ended."""
-        started = time.monotonic()
-        some_value = any(trial.value is not None for trial in self.trials)
-        deadline = self._deadline() if some_value else math.inf
-        watch = Watch(None if to_its_end else self._early_verdict(), deadline, self.on_rows)
+        """A new trial of this recipe, None if the time was up before its evaluation ended."""
+        number, started = len(self.trials) + 1, time.monotonic()
+        watch = Watch(None if to_its_end else self._early_verdict(), self._evaluation_deadline(), self._tell_rows)
+        classes = None
         self.swapper.apply(recipe)
         try:
             evaluation = self.evaluate(watch)
             if watch.out_of_time and not evaluation.complete:
                 return None
-            trial = (
-                self._complete(recipe, evaluation) if evaluation.complete else self._pruned(recipe, evaluation, watch)
-            )
+            if evaluation.complete:
+                trial = self._with_objectives(complete_trial(number, recipe, evaluation, self.reference))
+                classes = predicted_classes(evaluation.predictions)
+            else:
+                trial = pruned_trial(number, recipe, evaluation, self.reference, watch.verdict)
+                classes = watch.verdict.classes if watch.verdict else None
         except Exception as error:
-            trial = self._failed(recipe, f"{type(error).__name__}: {error}", time.monotonic() - started)
-        self.trials.append(trial)
-        self.on_trial(trial)
+            trial = failed_trial(number, recipe, f"{type(error).__name__}: {error}", time.monotonic() - started)
+        self._keep(trial, None if trial.state == "failed" else classes)
         return trial
+
+    def _evaluation_deadline(self) -> float:
+        """The first value is waited for."""
+        return self._deadline() if any(trial.value is not None for trial in self.trials) else math.inf
+
+    def _tell_rows(self, rows: int) -> None:
+        for listener in self.listeners:
+            listener.on_rows(rows)
+
+    def _keep(self, trial: Trial, classes: np.ndarray | None) -> None:
+        self.trials.append(trial)
+        if classes is not None:
+            self.classes[trial.number] = classes
+        for listener in self.listeners:
+            listener.on_trial(trial, classes)
 
     def _early_verdict(self) -> EarlyVerdict | None:
         if not self.stopping.enabled or needs_values(self.strategy):
@@ -142,27 +146,8 @@ class Study:
             for trial in self.trials
             if trial.value is not None and trial.number in self.classes
         ]
-        known = known_rows(self.criterion, self._baseline_value, self.baseline_evaluation, judged)
+        known = known_rows(self.reference, judged)
         return EarlyVerdict(known, self.stopping.error_rate) if known else None
-
-    def _pruned(self, recipe: Recipe, evaluation: Evaluation, watch: Watch) -> Trial:
-        verdict = watch.verdict
-        if verdict is None or verdict.bounds is None or self._baseline_classes is None:
-            raise ValueError("Study: the evaluation ended before its end, and nobody had asked for that.")
-        number, seen = len(self.trials) + 1, len(verdict.classes)
-        self.classes[number] = verdict.classes
-        labels = self.baseline_evaluation.labels[:seen]
-        return Trial(
-            number=number,
-            recipe=recipe,
-            value=None,
-            accepted=False,
-            seconds=evaluation.seconds,
-            low=verdict.bounds.low,
-            high=verdict.bounds.high,
-            share=verdict.share,
-            **_flip_fields(compare_classes(self._baseline_classes[:seen], verdict.classes, labels)),
-        )
 
     def _complete_the_closest(self) -> None:
         """If nothing was accepted, evaluate the pruned trial that came closest to its end, if it may be the best.
@@ -177,42 +162,20 @@ class Study:
         closest = max(pruned, key=self._middle, default=None)
         if closest is None or closest.recipe in [trial.recipe for trial in complete]:
             return
-        best = max(
-            (self.criterion.metric.key(trial.value) for trial in self.trials if trial.value is not None),
-            default=-math.inf,
-        )
+        best = max((self._key(trial.value) for trial in self.trials if trial.value is not None), default=-math.inf)
         if best < max(self._ends(closest)) and (not complete or time.monotonic() < self._deadline()):
             self._judge(closest.recipe, to_its_end=True)
 
     def _ends(self, trial: Trial) -> list[float]:
         """What a pruned trial could have become; larger is better."""
-        return [self.criterion.metric.key(end) for end in (trial.low, trial.high) if end is not None]
+        return [self._key(end) for end in (trial.low, trial.high) if end is not None]
 
     def _middle(self, trial: Trial) -> float:
         ends = self._ends(trial)
         return sum(ends) / len(ends)
 
-    def _complete(self, recipe: Recipe, evaluation: Evaluation) -> Trial:
-        value = evaluation.metrics[self.criterion.metric.name]
-        if not math.isfinite(value):
-            return self._failed(recipe, f"{self.criterion.metric.name} is {value}", evaluation.seconds)
-        classes = predicted_classes(evaluation.predictions)
-        number = len(self.trials) + 1
-        if classes is not None:
-            self.classes[number] = classes
-        flips = compare_classes(self._baseline_classes, classes, self.baseline_evaluation.labels)
-        error = logits_error(self.baseline_evaluation.predictions, evaluation.predictions)
-        trial = Trial(
-            number=number,
-            recipe=recipe,
-            value=value,
-            accepted=self.criterion.accepts(value, self._baseline_value),
-            seconds=evaluation.seconds,
-            metrics=evaluation.metrics,
-            logits_error=error.relative if error else None,
-            **_flip_fields(flips),
-        )
-        return self._with_objectives(trial)
+    def _key(self, value: float) -> float:
+        return self.reference.criterion.metric.key(value)
 
     def _with_objectives(self, trial: Trial) -> Trial:
         """The trial with what orders it among accepted ones; a search under another timeout may not have asked.
@@ -225,13 +188,3 @@ class Study:
             return trial
         self.swapper.apply(trial.recipe)
         return replace(trial, objectives=self.goal.measure(trial))
-
-    def _failed(self, recipe: Recipe, error: str, seconds: float) -> Trial:
-        return Trial(len(self.trials) + 1, recipe, None, False, seconds, error=error)
-
-
-def _flip_fields(flips: Flips | None) -> dict[str, Any]:
-    if flips is None:
-        return {}
-    counted = {"better": flips.better, "worse": flips.worse, "p_value": flips.p_value}
-    return {"flips": flips.changed, "rows": flips.rows, **counted}

@@ -7,8 +7,8 @@ import numpy as np
 from torch import Tensor
 from transformers import Trainer
 
-from nc_trainer.report.row_source import EvaluatedBatch
-from nc_trainer.search.calibration.batches import model_inputs, some_batches
+from nc_trainer.search.evaluated_rows import EvaluatedBatch
+from nc_trainer.trainer.batches import model_inputs, some_batches
 
 
 class TrainerRows:

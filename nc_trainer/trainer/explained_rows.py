@@ -9,9 +9,9 @@ from transformers import PreTrainedTokenizerBase, Trainer
 from nc_trainer.config import ShapleyConfig
 from nc_trainer.errors import ConfigError, NCTrainerError, QuantizationError
 from nc_trainer.explain.neural_compressor_mse import ROWS
-from nc_trainer.search.calibration.batches import calibration_batches, sampled_indices, selected
 from nc_trainer.search.objectives.shapley_mse import ExplainedData
 from nc_trainer.text_data.own_files import text_columns_of
+from nc_trainer.trainer.batches import calibration_batches, sampled_indices, selected
 
 
 def explained_data(trainer: Trainer, dataset: Any, config: ShapleyConfig, seed: int) -> ExplainedData:

@@ -17,14 +17,15 @@ from nc_trainer.hub.files import staged_directory
 from nc_trainer.hub.transformers_versions import keep_label_names
 from nc_trainer.int8.quantize import is_int8
 from nc_trainer.report.card import CardFacts
+from nc_trainer.report.reported_search import run_reported
 from nc_trainer.report.result import QuantizationResult
-from nc_trainer.report.tensorboard_trials import trial_numbers
+from nc_trainer.report.trial_numbers import TrialLogs
 from nc_trainer.report.write import Report
-from nc_trainer.search import Trial, choose_metric
+from nc_trainer.search import choose_metric
 from nc_trainer.trainer.row_order import in_length_batches
 from nc_trainer.trainer.trainer_benchmark import Quantized, TrainerBenchmark
-from nc_trainer.trainer.trainer_search import TrainerTuner
-from nc_trainer.trainer.trial_evaluation import TrainerEvaluator, without_progress_bars
+from nc_trainer.trainer.trainer_search import trainer_search
+from nc_trainer.trainer.trial_evaluation import TrainerEvaluator, shows_no_progress, without_progress_bars
 
 # A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
 if TYPE_CHECKING:
@@ -83,11 +84,11 @@ class QuantizationMixin(_Base):
             QuantizationError: the model, the data or the trainer's settings rule it out.
         """
         with self._quietly():
-            tuner = TrainerTuner(self, config, metric_name, eval_dataset, calibration_dataset)
-            tuner.log_trial = self._log_trial
-            result = tuner.run()
-        self._report = Report(result.report, tuner.config.tuning.report.plots) if result.report else None
-        self._quantized = Quantized(tuner.swapper, result.recipe) if is_int8(self.model) else None
+            logs = TrialLogs(self._log_trial)
+            search = trainer_search(self, config, metric_name, eval_dataset, calibration_dataset, [logs])
+            result = run_reported(search, quiet=shows_no_progress(self.args))
+        self._report = Report(result.report, search.config.tuning.report.plots) if result.report else None
+        self._quantized = Quantized(search.swapper, result.recipe) if is_int8(self.model) else None
         return result
 
     def benchmark(
@@ -198,11 +199,11 @@ class QuantizationMixin(_Base):
         if not self._quiet:
             super().log(*args, **kwargs)
 
-    def _log_trial(self, trial: Trial) -> None:
+    def _log_trial(self, numbers: dict[str, float]) -> None:
         """Once for each trial, under `trial/`, for whatever callback listens to logs; evaluations stay quiet."""
         self._quiet = False
         try:
-            self.log(trial_numbers(trial))
+            self.log(numbers)
         finally:
             self._quiet = True
 

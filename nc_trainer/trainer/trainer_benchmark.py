@@ -20,7 +20,7 @@ from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub import OptimizedModel, detached, recipe_of
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.int8.quantize import ModuleSwapper, is_int8
-from nc_trainer.search.calibration.batches import evaluation_batches
+from nc_trainer.trainer.batches import evaluation_batches
 
 if TYPE_CHECKING:
     from nc_trainer.trainer.mixin import QuantizationMixin

@@ -1,106 +1,115 @@
 """A search whose data and evaluations are a trainer's."""
 
-import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
 from transformers import Trainer
 
-from nc_trainer.config import ReportConfig, TuningConfig, load_tuning_config
+from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError, QuantizationError
 from nc_trainer.int8.checked_model import checked_model
-from nc_trainer.search.calibration.batches import evaluation_batches
-from nc_trainer.search.calibration.calibration import Calibration
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
+from nc_trainer.search.listener import Listener
 from nc_trainer.search.objectives.goal import TIMED_BATCHES
-from nc_trainer.search.objectives.shapley_mse import ExplainedData
-from nc_trainer.search.tuner import Tuner
+from nc_trainer.search.search import Search, SearchRows
+from nc_trainer.trainer.batches import calibration_batches, evaluation_batches, labelled_batches
 from nc_trainer.trainer.evaluation_rows import TrainerRows
 from nc_trainer.trainer.explained_rows import explained_data
 from nc_trainer.trainer.row_order import in_random_order
 from nc_trainer.trainer.trial_evaluation import TrainerEvaluator
 
 
-class TrainerTuner(Tuner):
-    """One call of `QuantizationMixin.quantize`, whose arguments these are."""
+def trainer_search(
+    trainer: Trainer,
+    config: TuningConfig | str | os.PathLike[str] | None,
+    metric_name: str | None,
+    eval_dataset: Any,
+    calibration_dataset: Any,
+    listeners: Sequence[Listener] = (),
+) -> Search:
+    """What one call of `QuantizationMixin.quantize` asks for, whose arguments these are.
 
-    def __init__(
-        self,
-        trainer: Trainer,
-        config: TuningConfig | str | os.PathLike[str] | None,
-        metric_name: str | None,
-        eval_dataset: Any,
-        calibration_dataset: Any,
-    ) -> None:
-        self.trainer = trainer
-        self.metric_name = metric_name
-        self.eval_dataset = eval_dataset
-        self.calibration_dataset = calibration_dataset
-        resolved = _resolve(config, trainer)
-        _check_evaluation(resolved)
-        model = checked_model(trainer.model)
-        _check_arguments(trainer, eval_dataset)
-        self._judged = self._judged_rows(resolved)
-        super().__init__(model, resolved, TrainerEvaluator(trainer, self._judged))
+    `listeners` are told of what happens.
 
-    def _embeddings(self) -> bool:
-        return super()._embeddings() or getattr(self.trainer.args, "int8_embeddings", False)
+    Raises:
+        ConfigError: the configuration is not valid.
+        QuantizationError: the model, the data or the trainer's settings rule a search out.
+    """
+    config = _with_arguments(_resolve(config, trainer), trainer)
+    _check_evaluation(config)
+    model = checked_model(trainer.model)
+    _check_arguments(trainer, eval_dataset)
+    embeddings = config.quantization.embeddings or getattr(trainer.args, "int8_embeddings", False)
+    metric, higher_is_better = _wanted_metric(trainer, config, metric_name)
+    judged = _judged_rows(trainer, config, eval_dataset)
+    return Search(
+        model=model,
+        swapper=ModuleSwapper(model),
+        recipe=full_recipe(model, embeddings=embeddings),
+        config=config,
+        evaluate=TrainerEvaluator(trainer, judged),
+        rows=_search_rows(trainer, config, eval_dataset, calibration_dataset, judged),
+        output_dir=str(trainer.args.output_dir),
+        metric=metric,
+        higher_is_better=higher_is_better,
+        listeners=listeners,
+    )
 
-    def _report(self) -> ReportConfig:
-        wanted = getattr(self.trainer.args, "report", True)
-        return super()._report() if wanted else replace(super()._report(), enabled=False)
 
-    def _judged_rows(self, config: TuningConfig) -> Any:
-        tuning = config.tuning
-        if not (tuning.early_stopping.enabled and tuning.early_stopping.error_rate):
-            return self.eval_dataset
-        return in_random_order(self.trainer, self.eval_dataset, tuning.random_seed)
+def _judged_rows(trainer: Trainer, config: TuningConfig, eval_dataset: Any) -> Any:
+    """The evaluation data in the order in which trials see them; None is the trainer's own."""
+    tuning = config.tuning
+    if not (tuning.early_stopping.enabled and tuning.early_stopping.error_rate):
+        return eval_dataset
+    return in_random_order(trainer, eval_dataset, tuning.random_seed)
 
-    def _wanted(self) -> tuple[str | None, bool | None]:
-        tuning, args = self.config.tuning, self.trainer.args
-        direction = tuning.accuracy_criterion.higher_is_better
-        wanted = self.metric_name or tuning.metric
-        if wanted is None and args.metric_for_best_model:
-            wanted = args.metric_for_best_model
-            direction = args.greater_is_better if direction is None else direction
-        return wanted, direction
 
-    def _evaluation_data(self) -> Any:
-        data = self.trainer.eval_dataset if self.eval_dataset is None else self.eval_dataset
-        return self.trainer.eval_dataset[data] if isinstance(data, str) else data
+def _search_rows(
+    trainer: Trainer, config: TuningConfig, eval_dataset: Any, calibration_dataset: Any, judged: Any
+) -> SearchRows:
+    seed, evaluation_data = config.tuning.random_seed, _evaluation_data(trainer, eval_dataset)
+    calibration_data = _calibration_data(trainer, eval_dataset, calibration_dataset)
+    return SearchRows(
+        example=lambda: calibration_batches(trainer, calibration_data, 1, seed)[0],
+        calibration=lambda rows: calibration_batches(trainer, calibration_data, rows, seed),
+        labelled=lambda rows: labelled_batches(trainer, calibration_data, rows, seed),
+        timed=lambda: evaluation_batches(trainer, eval_dataset, TIMED_BATCHES),
+        explained=lambda drawn_with: explained_data(trainer, evaluation_data, config.tuning.shapley, drawn_with),
+        evaluated=TrainerRows(trainer, judged),
+        evaluation_data=evaluation_data,
+        calibration_data=calibration_data,
+    )
 
-    def _calibration_data(self) -> Any:
-        own = (self.trainer.train_dataset, self.eval_dataset, self.trainer.eval_dataset)
-        for dataset in (self.calibration_dataset, *own):
-            if dataset is not None:
-                return next(iter(dataset.values())) if isinstance(dataset, dict) else dataset
-        raise QuantizationError("quantize() needs some rows to rank modules: pass `calibration_dataset`.")
 
-    def _calibration(self) -> Calibration:
-        rows, seed = self.config.quantization.calibration.sampling_size, self.config.tuning.random_seed
-        return Calibration(self.trainer, self._calibration_data(), rows, seed)
+def _wanted_metric(trainer: Trainer, config: TuningConfig, metric_name: str | None) -> tuple[str | None, bool | None]:
+    """Name and direction, None where they are to be found out."""
+    wanted, direction = metric_name or config.tuning.metric, config.tuning.accuracy_criterion.higher_is_better
+    args = trainer.args
+    if wanted is None and args.metric_for_best_model:
+        return args.metric_for_best_model, args.greater_is_better if direction is None else direction
+    return wanted, direction
 
-    def _example(self) -> Mapping[str, Tensor]:
-        return Calibration(self.trainer, self._calibration_data(), 1, self.config.tuning.random_seed).batches[0]
 
-    def _timed_batches(self) -> Sequence[Mapping[str, Tensor]]:
-        return evaluation_batches(self.trainer, self.eval_dataset, TIMED_BATCHES)
+def _evaluation_data(trainer: Trainer, eval_dataset: Any) -> Any:
+    data = trainer.eval_dataset if eval_dataset is None else eval_dataset
+    return trainer.eval_dataset[data] if isinstance(data, str) else data
 
-    def _evaluation_rows(self) -> TrainerRows:
-        return TrainerRows(self.trainer, self._judged)
 
-    def _explained_data(self, seed: int) -> ExplainedData:
-        return explained_data(self.trainer, self._evaluation_data(), self.config.tuning.shapley, seed)
+def _calibration_data(trainer: Trainer, eval_dataset: Any, calibration_dataset: Any) -> Any:
+    for dataset in (calibration_dataset, trainer.train_dataset, eval_dataset, trainer.eval_dataset):
+        if dataset is not None:
+            return next(iter(dataset.values())) if isinstance(dataset, dict) else dataset
+    raise QuantizationError("quantize() needs some rows to rank modules: pass `calibration_dataset`.")
 
-    def _output_dir(self) -> str:
-        return str(self.trainer.args.output_dir)
 
-    def _without_progress(self) -> bool:
-        args = self.trainer.args
-        silent = args.disable_tqdm or args.get_process_log_level() >= logging.ERROR
-        return silent or super()._without_progress()
+def _with_arguments(config: TuningConfig, trainer: Trainer) -> TuningConfig:
+    """There is no report if the training arguments say so."""
+    if getattr(trainer.args, "report", True):
+        return config
+    tuning = config.tuning
+    return replace(config, tuning=replace(tuning, report=replace(tuning.report, enabled=False)))
 
 
 def _resolve(config: TuningConfig | str | os.PathLike[str] | None, trainer: Trainer) -> TuningConfig:

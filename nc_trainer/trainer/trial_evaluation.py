@@ -1,5 +1,6 @@
 """Evaluating trials with the user's own Trainer: its dataloaders, its `compute_metrics`, its overrides."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import EvalPrediction
 
 from nc_trainer.errors import QuantizationError
@@ -95,6 +96,11 @@ class _Rows:
         return _joins_to(self.classes, predicted_classes(captured.predictions)) and _joins_to(
             self.labels, captured.labels
         )
+
+
+def shows_no_progress(args: TrainingArguments) -> bool:
+    """Whether these arguments switch progress bars off, or all logs but errors."""
+    return bool(args.disable_tqdm or args.get_process_log_level() >= logging.ERROR)
 
 
 @contextmanager

@@ -32,8 +32,8 @@ from nc_trainer.int8.nn import Int8Linear
 from nc_trainer.int8.padding import padded_batch, with_padding_skipped
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 from nc_trainer.int8.replay import logits
-from nc_trainer.search.calibration.batches import evaluation_batches
 from nc_trainer.search.statistics.flips import compare_classes
+from nc_trainer.trainer.batches import evaluation_batches
 from nc_trainer.trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
 
 pytestmark = pytest.mark.slow

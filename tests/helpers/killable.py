@@ -48,7 +48,7 @@ def search(directory: Path, callback: TrainerCallback) -> QuantizationResult:
         arguments={"per_device_eval_batch_size": 4},
         callbacks=[callback],
     )
-    with mock.patch("nc_trainer.search.tuner.float_dtype", return_value="bfloat16"):
+    with mock.patch("nc_trainer.search.start.float_dtype", return_value="bfloat16"):
         return trainer.quantize(TuningConfig.from_dict(CONFIG))
 
 

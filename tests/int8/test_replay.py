@@ -85,7 +85,7 @@ def test_the_sum_over_batches_is_that_of_whole_passes() -> None:
 
 
 def test_a_search_ranks_on_no_more_rows_than_it_may(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="nc_trainer.search.calibration.calibration")
+    caplog.set_level("INFO", logger="nc_trainer.search.calibration.space")
     trainer = tiny_trainer(tmp_path, sensitive_bert())
     trainer.quantize(TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.05}}}))
     assert "Ranking 14 modules on 4 rows." in caplog.text  # no fewer, though 24 rows / 11 forward passes are 2

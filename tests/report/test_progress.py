@@ -4,8 +4,10 @@ import io
 import os
 import pty
 import select
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.report_data import TRIALS
 from helpers.tiny import tiny_trainer
@@ -13,20 +15,27 @@ from transformers.utils import logging as transformers_logging
 
 from nc_trainer import TuningConfig
 from nc_trainer.report.progress import TrialProgress
-from nc_trainer.search import Metric
+from nc_trainer.search import Criterion, Evaluation, Metric, Reference
 
 pytestmark = pytest.mark.slow
 
-ACCURACY = Metric("accuracy", True)
+REFERENCE = Reference(
+    Criterion(Metric("accuracy", True)),
+    replace(TRIALS[0], seconds=60.0),
+    Evaluation({}, 60.0, labels=np.zeros(100)),
+)
+"""Evaluations have 100 rows and take a minute."""
 LOOSE = TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": 0.5}}})
 
 
 def written(stream: io.TextIOBase, master: int | None = None, disable: bool = False) -> str:
-    """What is shown of a search of about four trials, whose evaluations have 100 rows and take a minute."""
-    with TrialProgress(4, ACCURACY, 100, 60.0, disable, stream) as progress:  # type: ignore[arg-type]
-        for trial in TRIALS[1:]:
-            progress.see(50)
-            progress(trial)
+    """What is shown of a search of about four trials."""
+    progress = TrialProgress(disable, stream)  # type: ignore[arg-type]
+    progress.on_begin(REFERENCE, 4)
+    for trial in TRIALS[1:]:
+        progress.on_rows(50)
+        progress.on_trial(trial, None)
+    progress.on_end()
     if master is None:
         return stream.getvalue() if isinstance(stream, io.StringIO) else ""
     stream.flush()
@@ -63,11 +72,13 @@ def test_on_a_terminal_it_is_one_line_that_is_gone_afterwards() -> None:
     os.close(master)
 
 
-def test_the_running_evaluation_shows() -> None:
+def test_the_running_evaluation_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nc_trainer.report.progress.INTERVAL", 0.0)
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:
-        progress = TrialProgress(4, ACCURACY, 100, 60.0, False, terminal)
-        progress.see(50)
+        progress = TrialProgress(False, terminal)
+        progress.on_begin(REFERENCE, 4)
+        progress.on_rows(50)
         terminal.flush()
         shown = everything(master)
         assert "12%|" in shown

@@ -9,6 +9,7 @@ from helpers.tiny import tiny_bert
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nc_trainer import Recipe
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe, quantizable_modules
 from nc_trainer.search import (
     Budget,
@@ -16,6 +17,7 @@ from nc_trainer.search import (
     EarlyStopping,
     Evaluation,
     Metric,
+    Reference,
     SearchSpace,
     Study,
     StudyResult,
@@ -59,6 +61,10 @@ class Listed:
         return self.count
 
 
+def reference(judged: Evaluation, recipe: Recipe) -> Reference:
+    return Reference(ACCURACY, Trial(0, recipe.in_float(), 1.0, True, 0.0), judged)
+
+
 def search(
     errors: Sequence[int],
     judged: list[int],
@@ -90,10 +96,8 @@ def search(
         strategy=options.pop("strategy", Listed(len(errors))),  # type: ignore[arg-type]
         swapper=ModuleSwapper(model),
         evaluate=evaluate,
-        criterion=ACCURACY,
+        reference=reference(baseline or evaluation(LABELS), recipe),
         budget=options.pop("budget", Budget()),  # type: ignore[arg-type]
-        baseline=Trial(0, recipe.with_fallbacks(recipe.modules), 1.0, True, 0.0),
-        baseline_evaluation=baseline or evaluation(LABELS),
         **options,  # type: ignore[arg-type]
     )
     return study.run()
@@ -182,10 +186,10 @@ def test_a_class_that_was_never_seen_is_not_judged() -> None:
 
 
 def test_a_metric_that_was_rounded_is_found_out_by_the_trials() -> None:
-    baseline = evaluation(LABELS)
-    assert known_rows(ACCURACY, 1.0, baseline, [(0.85, with_errors(3))]) is not None
-    assert known_rows(ACCURACY, 1.0, baseline, [(0.85, with_errors(3)), (0.9, with_errors(3))]) is None
-    assert known_rows(ACCURACY, 1.0, baseline, []) is None
+    baseline = reference(evaluation(LABELS), full_recipe(tiny_bert()))
+    assert known_rows(baseline, [(0.85, with_errors(3))]) is not None
+    assert known_rows(baseline, [(0.85, with_errors(3)), (0.9, with_errors(3))]) is None
+    assert known_rows(baseline, []) is None
 
 
 METRICS: dict[str, ClassMetric] = {"accuracy": Accuracy(), "f1": F1(1), "matthews_correlation": Matthews(2)}

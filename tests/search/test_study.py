@@ -12,6 +12,7 @@ from nc_trainer.search import (
     Criterion,
     Evaluation,
     Metric,
+    Reference,
     SearchSpace,
     Study,
     StudyResult,
@@ -53,10 +54,12 @@ def run(answer: Answer, strategy: object, budget: Budget | None = None, higher: 
         strategy=strategy,  # type: ignore[arg-type]
         swapper=ModuleSwapper(model),
         evaluate=evaluate,
-        criterion=Criterion(Metric("m", higher), 0.1),
+        reference=Reference(
+            Criterion(Metric("m", higher), 0.1),
+            Trial(0, recipe.with_fallbacks(recipe.modules), 1.0, True, 0.0),
+            Evaluation({"m": 1.0}, 0.0),
+        ),
         budget=budget or Budget(),
-        baseline=Trial(0, recipe.with_fallbacks(recipe.modules), 1.0, True, 0.0),
-        baseline_evaluation=Evaluation({"m": 1.0}, 0.0),
     )
     return study.run()
 

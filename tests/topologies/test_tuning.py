@@ -18,7 +18,7 @@ from topologies import TOPOLOGIES
 from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification, PreTrainedModel
 
 from nc_trainer import QuantizationResult, QuantizationTrainer
-from nc_trainer.search.calibration.batches import evaluation_batches
+from nc_trainer.trainer.batches import evaluation_batches
 
 pytestmark = pytest.mark.slow
 

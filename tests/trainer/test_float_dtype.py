@@ -14,7 +14,7 @@ from nc_trainer.report.result import QuantizationResult
 @pytest.fixture(autouse=True)
 def a_cpu_with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "nc_trainer.search.tuner.float_dtype", lambda wanted: "bfloat16" if wanted == "auto" else wanted
+        "nc_trainer.search.start.float_dtype", lambda wanted: "bfloat16" if wanted == "auto" else wanted
     )
 
 

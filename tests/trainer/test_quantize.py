@@ -256,7 +256,7 @@ def test_the_old_name_of_the_tokenizer_is_accepted(tmp_path: Path) -> None:
 
 
 def test_calibration_rows_do_not_depend_on_global_random_state(tmp_path: Path) -> None:
-    from nc_trainer.search.calibration.batches import calibration_batches
+    from nc_trainer.trainer.batches import calibration_batches
 
     trainer = tiny_trainer(tmp_path)
     torch.manual_seed(1)

@@ -7,7 +7,7 @@ import pytest
 from helpers.tiny import tiny_trainer
 
 from nc_trainer import ConfigError, NCTrainerError, TuningConfig
-from nc_trainer.search.tuner import JOURNAL
+from nc_trainer.search.resume import JOURNAL
 
 
 def config(**tuning: Any) -> TuningConfig:

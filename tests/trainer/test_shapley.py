@@ -12,9 +12,11 @@ from helpers.tiny import sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer
 
 import nc_trainer.search.objectives.shapley_mse
 from nc_trainer import ConfigError, QuantizationError, QuantizationTrainer, TuningConfig
+from nc_trainer.compat.loader_search import loader_search
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.explain import Explanations, inc_shapley_mse, mean_magnitudes
 from nc_trainer.int8.quantize import is_int8
+from nc_trainer.report.reported_search import run_reported
 from nc_trainer.search.objectives.objective import Reading
 from nc_trainer.search.objectives.shapley_mse import ShapleyMSE
 from nc_trainer.search.strategies import STRATEGIES, Proposals, SearchSpace
@@ -222,15 +224,13 @@ def test_what_cannot_be_explained_is_said_before_anything_is_evaluated(
 
 
 def test_a_search_without_a_trainer_says_what_it_would_need(tmp_path: Path) -> None:
-    from nc_trainer.compat.loader_search import LoaderTuner
-
-    tuner = LoaderTuner(
+    search = loader_search(
         tiny_bert(),
         config(objective="shapley_mse", workspace={"path": str(tmp_path)}),
         eval_func=lambda model: 1.0,
     )
     with pytest.raises(ConfigError, match="need a tokenizer and evaluation rows"):
-        tuner.run()
+        run_reported(search)
 
 
 def test_a_model_in_training_mode_is_explained_without_dropout(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from nc_trainer.cli.demo.train import Size, build_model, build_tokenizer, encode
 from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.hub import describe_engine
 from nc_trainer.report.result import QuantizationResult
-from nc_trainer.search.calibration.batches import evaluation_batches
 from nc_trainer.trainer import QuantizationTrainer
+from nc_trainer.trainer.batches import evaluation_batches
 
 SEED = 0
 EVAL_BATCH_SIZE = 20

@@ -11,9 +11,10 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.config.tuning_section import SHAPLEY_MSE
 from nc_trainer.errors import ConfigError
 from nc_trainer.int8.quantize import ModuleSwapper
-from nc_trainer.search import Metric, Trial
+from nc_trainer.search.metric import Metric
 from nc_trainer.search.objectives.objective import Goal, Objective, Reading
 from nc_trainer.search.objectives.recipe_timing import Batch, time_recipes
+from nc_trainer.search.trial import Trial
 
 TIMED_BATCHES = 4
 

@@ -27,8 +27,8 @@ from nc_trainer.explain import (
     shapley_values,
 )
 from nc_trainer.int8.quantize import ModuleSwapper
-from nc_trainer.search import Trial
 from nc_trainer.search.objectives.objective import Reading
+from nc_trainer.search.trial import Trial
 
 logger = logging.getLogger(__name__)
 

@@ -29,18 +29,6 @@ class Flips:
     p_value: float | None = None
 
 
-@dataclass(frozen=True)
-class LogitsError:
-    """How far a trial's logits are from the baseline's.
-
-    `mean_squared` is in squared logits; `relative` is the same over the variance of the baseline's logits, None if
-    they are all equal.
-    """
-
-    mean_squared: float
-    relative: float | None
-
-
 def compare_classes(baseline: NDArray | None, trial: NDArray | None, labels: Any = None) -> Flips | None:
     """Count flips.
 
@@ -70,21 +58,22 @@ def mcnemar(better: int, worse: int) -> float:
     return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
 
 
-def logits_error(baseline_predictions: Any, trial_predictions: Any) -> LogitsError | None:
-    """Compare logits, or a regression's outputs.
+def logits_error(baseline_predictions: Any, trial_predictions: Any) -> float | None:
+    """Mean squared difference of the logits, or of a regression's outputs, over the variance of the baseline's.
 
     Args:
         baseline_predictions: floats [rows, ...], or a tuple that starts with them, as Trainer returns them.
         trial_predictions: the same of the trial.
 
     Returns:
-        None if either holds no floats or their shapes differ. NaN in a trial's logits gives NaN.
+        None if either holds no floats, their shapes differ, or the baseline's are all equal. NaN in a trial's
+        logits gives NaN.
     """
     before, after = _logits(baseline_predictions), _logits(trial_predictions)
     if before is None or after is None or before.shape != after.shape or before.size == 0:
         return None
     error, variance = float(np.square(after - before).mean()), float(before.var())
-    return LogitsError(error, error / variance if variance > 0 else None)
+    return error / variance if variance > 0 else None
 
 
 def _counted(labels: Any, classes: NDArray) -> NDArray[np.bool_]:

@@ -11,8 +11,8 @@ from transformers.pytorch_utils import Conv1D
 from nc_trainer import QuantizationError
 from nc_trainer.int8.ops import dequantize_rows, quantize_rows
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
-from nc_trainer.search.calibration.batches import calibration_batches, labelled_batches
 from nc_trainer.search.calibration.hessian import hessian_sensitivities, hessian_traces
+from nc_trainer.trainer.batches import calibration_batches, labelled_batches
 
 
 class Regression(nn.Module):

@@ -1,4 +1,4 @@
-"""Where the report finds rows of the evaluation data again."""
+"""Looking up rows of an evaluation again, for the report."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass

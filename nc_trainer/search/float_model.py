@@ -1,0 +1,53 @@
+"""Judging the float model, which sets what trials have to meet."""
+
+import math
+from collections.abc import Mapping
+
+from nc_trainer.config.recipe import Recipe
+from nc_trainer.errors import QuantizationError
+from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.early import Watch
+from nc_trainer.search.metric import choose_metric
+from nc_trainer.search.reference import Reference
+from nc_trainer.search.search import Evaluate, Search
+from nc_trainer.search.together import Together
+from nc_trainer.search.trial import Evaluation, Trial
+
+
+def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evaluate]:
+    """Evaluate the model, which is in float.
+
+    Args:
+        recipe: has everything in int8 that may be.
+
+    Returns:
+        What trials are compared with, and what evaluates them: where several metrics are judged as one, it adds that
+        number to what `search.evaluate` returns.
+
+    Raises:
+        QuantizationError: the metric that is asked for was not computed, or is not a finite number.
+    """
+    evaluation, evaluate = search.evaluate(Watch()), search.evaluate
+    rule = search.config.tuning.accuracy_criterion
+    if rule.multi_metrics.metrics:
+        together = Together.of(rule, evaluation.metrics)
+        criterion, evaluation = together.criterion, together.added(evaluation)
+        evaluate = together.judging(evaluate)
+    else:
+        criterion = _criterion_of_one(search, evaluation.metrics)
+    if search.config.tuning.exit_policy.performance_only:
+        criterion = Criterion(criterion.metric, None, math.inf)
+    return Reference(criterion, _trial(recipe, evaluation, criterion), evaluation), evaluate
+
+
+def _criterion_of_one(search: Search, metrics: Mapping[str, float]) -> Criterion:
+    rule = search.config.tuning.accuracy_criterion
+    return Criterion(choose_metric(metrics, search.metric, search.higher_is_better), rule.relative, rule.absolute)
+
+
+def _trial(recipe: Recipe, evaluation: Evaluation, criterion: Criterion) -> Trial:
+    name = criterion.metric.name
+    value = evaluation.metrics[name]
+    if not math.isfinite(value):
+        raise QuantizationError(f"The float model's {name} is {value}: there is nothing to compare with.")
+    return Trial(0, recipe.in_float(), value, True, evaluation.seconds, evaluation.metrics)

@@ -1,0 +1,68 @@
+"""From an evaluation to the trial that it makes, compared with the float model row by row."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nc_trainer.config.recipe import Recipe
+from nc_trainer.search.early import EarlyVerdict
+from nc_trainer.search.reference import Reference
+from nc_trainer.search.statistics.flips import compare_classes, logits_error
+from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
+
+
+def complete_trial(number: int, recipe: Recipe, evaluation: Evaluation, reference: Reference) -> Trial:
+    """The trial of an evaluation that ran to its end; a failed one if its metric is NaN or infinite."""
+    name = reference.criterion.metric.name
+    value = evaluation.metrics[name]
+    if not math.isfinite(value):
+        return failed_trial(number, recipe, f"{name} is {value}", evaluation.seconds)
+    before = reference.evaluation
+    return Trial(
+        number=number,
+        recipe=recipe,
+        value=value,
+        accepted=reference.accepts(value),
+        seconds=evaluation.seconds,
+        metrics=evaluation.metrics,
+        logits_error=logits_error(before.predictions, evaluation.predictions),
+        **_flips(reference.classes, predicted_classes(evaluation.predictions), before.labels),
+    )
+
+
+def pruned_trial(
+    number: int, recipe: Recipe, evaluation: Evaluation, reference: Reference, verdict: EarlyVerdict | None
+) -> Trial:
+    """The trial of an evaluation that `verdict` has stopped.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if verdict is None or verdict.bounds is None or reference.classes is None:
+        raise ValueError("Study: the evaluation ended before its end, and nobody had asked for that.")
+    seen = len(verdict.classes)
+    return Trial(
+        number=number,
+        recipe=recipe,
+        value=None,
+        accepted=False,
+        seconds=evaluation.seconds,
+        low=verdict.bounds.low,
+        high=verdict.bounds.high,
+        share=verdict.share,
+        **_flips(reference.classes[:seen], verdict.classes, reference.evaluation.labels[:seen]),
+    )
+
+
+def failed_trial(number: int, recipe: Recipe, error: str, seconds: float) -> Trial:
+    """The trial of an evaluation that raised, or gave no finite number."""
+    return Trial(number, recipe, None, False, seconds, error=error)
+
+
+def _flips(before: np.ndarray | None, after: np.ndarray | None, labels: Any) -> dict[str, Any]:
+    flips = compare_classes(before, after, labels)
+    if flips is None:
+        return {}
+    counted = {"better": flips.better, "worse": flips.worse, "p_value": flips.p_value}
+    return {"flips": flips.changed, "rows": flips.rows, **counted}

@@ -1,0 +1,40 @@
+"""The float model as it was judged: what trials are compared with, and what they have to meet."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Trial 0 and the rule that it sets.
+
+    Attributes:
+        criterion: what is accepted.
+        trial: number 0, everything in float.
+        evaluation: what it was made from.
+    """
+
+    criterion: Criterion
+    trial: Trial
+    evaluation: Evaluation
+
+    @property
+    def value(self) -> float:
+        """The float model's metric."""
+        if self.trial.value is None:
+            raise ValueError("Reference: the float model has no value to compare with.")
+        return self.trial.value
+
+    @cached_property
+    def classes(self) -> np.ndarray | None:
+        """What it predicts, [rows]; None where the task has no classes."""
+        return predicted_classes(self.evaluation.predictions)
+
+    def accepts(self, value: float) -> bool:
+        """Whether a trial with this metric meets the criterion."""
+        return self.criterion.accepts(value, self.value)
