@@ -40,7 +40,7 @@ class Int8Embedding(Int8Module):
 
     @property
     def weight(self) -> Tensor:
-        """The fp32 rows that the codes stand for: a copy, for code that looks at the float module's."""
+        """The fp32 rows that the codes stand for, [entries, dim]: a copy, see `Int8Module`."""
         return dequantize_rows(self.qweight, self.scale)
 
     def forward(self, ids: Tensor) -> Tensor:

@@ -9,7 +9,12 @@ from nc_trainer.errors import TrainingRefusedError
 
 
 class Int8Module(nn.Module):
-    """A module whose weights are int8 buffers. It computes, but it does not train."""
+    """A module whose weights are int8 buffers. It computes, but it does not train.
+
+    `weight` is what models of transformers need to find under the float module's name, and nothing here reads it. Of a
+    linear layer they ask the dtype, or leave it as it is while loading: it is the codes. Of an embedding some, such as
+    DeBERTa, multiply the rows themselves: it is a float copy.
+    """
 
     def __setattr__(self, name: str, value: Any) -> None:
         """There are no parameters: one that transformers ties to an output layer is not taken over.

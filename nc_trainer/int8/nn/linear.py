@@ -52,7 +52,7 @@ class Int8Linear(Int8Module):
 
     @property
     def weight(self) -> Tensor:
-        """The codes, [out, in] int8: T5 reads the dtype of a weight, and casts its input to any that is not int8."""
+        """The codes, [out, in] int8, see `Int8Module`: T5 casts its input to any other dtype than int8."""
         return self.qweight
 
     def forward(self, x: Tensor) -> Tensor:
