@@ -1,5 +1,6 @@
 """Small models, data and trainers that tests build from nothing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from transformers import (
     set_seed,
 )
 
-from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments
+from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments, TuningConfig
 
 VOCABULARY = 50
 
@@ -75,6 +76,12 @@ def accuracy(prediction: EvalPrediction) -> dict[str, float]:
     predictions = prediction.predictions
     logits = predictions[0] if isinstance(predictions, tuple) else predictions
     return {"accuracy": float((logits.argmax(-1) == prediction.label_ids).mean())}
+
+
+def config(absolute: float = 0.5, quantization: Mapping[str, Any] | None = None, **tuning: Any) -> TuningConfig:
+    """So many points may be lost; and what else the sections `tuning` and `quantization` are to hold."""
+    sections = {"quantization": quantization or {}, "tuning": {"accuracy_criterion": {"absolute": absolute}} | tuning}
+    return TuningConfig.from_dict(sections)
 
 
 def tiny_trainer(tmp_path: Path, model: torch.nn.Module | None = None, **changes: Any) -> QuantizationTrainer:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.tiny import tiny_bert, tiny_trainer
+from helpers.tiny import config, tiny_bert, tiny_trainer
 from safetensors import safe_open
 from torch import nn
 from transformers import EvalPrediction
@@ -42,17 +42,8 @@ def three(monkeypatch: pytest.MonkeyPatch) -> str:
     return "three"
 
 
-def config(timeout: float = 600, **tuning: Any) -> TuningConfig:
-    return TuningConfig.from_dict(
-        {
-            "tuning": {
-                "strategy": {"name": "three"},
-                "accuracy_criterion": {"absolute": 1.0},
-                "exit_policy": {"timeout": timeout},
-            }
-            | tuning
-        }
-    )
+def chosen_by(timeout: float = 600, **tuning: Any) -> TuningConfig:
+    return config(1.0, **({"strategy": {"name": "three"}, "exit_policy": {"timeout": timeout}} | tuning))
 
 
 def stopwatch(seconds: Mapping[int, float]) -> Callable[..., Any]:
@@ -88,7 +79,7 @@ def test_the_fastest_of_the_accepted_recipes_is_chosen(
     model = tiny_bert()
     stopwatch_model.model = model
     monkeypatch.setattr(recipe_timing, "time_interleaved", stopwatch({0: 4.0, 14: 3.0, 13: 2.0, 2: 3.5}))
-    result = tiny_trainer(tmp_path, model).quantize(config())
+    result = tiny_trainer(tmp_path, model).quantize(chosen_by())
     assert [dict(trial.objectives) for trial in result.trials] == [
         {"performance": 0.75},
         {"performance": 0.5},
@@ -107,14 +98,14 @@ def test_times_that_cannot_be_told_apart_leave_the_choice_to_the_weights_in_int8
 ) -> None:
     readings = iter([Reading(0.55, 0.1), Reading(0.5, 0.1), Reading(0.9, 0.1)])
     monkeypatch.setattr(RelativeTime, "__call__", lambda self, trial: next(readings) if trial.number else Reading(1.0))
-    result = tiny_trainer(tmp_path).quantize(config())
+    result = tiny_trainer(tmp_path).quantize(chosen_by())
     assert result.chosen.number == 1
     assert "0.55 ±0.1" in result.table()
 
 
 def test_without_a_timeout_nothing_is_timed(tmp_path: Path, three: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe_timing, "time_interleaved", lambda *args, **kwargs: pytest.fail("timed"))
-    result = tiny_trainer(tmp_path).quantize(config(timeout=0))
+    result = tiny_trainer(tmp_path).quantize(chosen_by(timeout=0))
     assert len(result.trials) == 1
     assert result.trials[0].objectives == {}
     assert "performance" not in result.table()
@@ -131,14 +122,14 @@ def test_when_the_time_is_up_nothing_more_is_timed(
 
     calls: list[int] = []
     monkeypatch.setattr(recipe_timing, "time_interleaved", lambda *args, **kwargs: pytest.fail("timed"))
-    result = tiny_trainer(tmp_path, compute_metrics=slow).quantize(config())
+    result = tiny_trainer(tmp_path, compute_metrics=slow).quantize(chosen_by())
     assert result.outcome == "met"
     assert [dict(trial.objectives) for trial in result.trials] == [{}]
 
 
 @pytest.mark.parametrize("name", ["modelsize", "footprint"])
 def test_the_smallest_is_everything_in_int8(tmp_path: Path, three: str, name: str) -> None:
-    result = tiny_trainer(tmp_path).quantize(config(objective=name))
+    result = tiny_trainer(tmp_path).quantize(chosen_by(objective=name))
     sizes = [trial.objectives[name] for trial in result.trials]
     assert sizes[0] < sizes[1] < sizes[2] < result.baseline.objectives[name]
     assert result.chosen.number == 1
@@ -148,7 +139,7 @@ def test_the_smallest_is_everything_in_int8(tmp_path: Path, three: str, name: st
 def test_accuracy_as_the_objective_chooses_the_best_metric(tmp_path: Path, three: str) -> None:
     values = iter([0.9, 0.5, 0.7, 0.6])
     trainer = tiny_trainer(tmp_path, compute_metrics=lambda prediction: {"accuracy": next(values)})
-    result = trainer.quantize(config(objective="accuracy"))
+    result = trainer.quantize(chosen_by(objective="accuracy"))
     assert result.chosen.number == 2
     assert result.chosen.objectives == {"accuracy": 0.7}
 
@@ -157,7 +148,7 @@ def test_several_objectives_are_weighed(tmp_path: Path, three: str) -> None:
     values = iter([0.9, 0.5, 0.7, 0.6])
     several = {"objective": ["accuracy", "modelsize"], "weight": [100, 0], "higher_is_better": [True, False]}
     trainer = tiny_trainer(tmp_path, compute_metrics=lambda prediction: {"accuracy": next(values)})
-    result = trainer.quantize(config(multi_objectives=several))
+    result = trainer.quantize(chosen_by(multi_objectives=several))
     assert result.chosen.number == 2
     assert set(result.chosen.objectives) == {"accuracy", "modelsize"}
 
@@ -165,7 +156,7 @@ def test_several_objectives_are_weighed(tmp_path: Path, three: str) -> None:
 def test_the_direction_of_accuracy_is_that_of_the_metric(tmp_path: Path, three: str) -> None:
     several = {"objective": ["accuracy"], "higher_is_better": [False]}
     with pytest.raises(ConfigError, match="found false for `accuracy`, which is accuracy here, expected true"):
-        tiny_trainer(tmp_path).quantize(config(multi_objectives=several))
+        tiny_trainer(tmp_path).quantize(chosen_by(multi_objectives=several))
 
 
 @pytest.mark.parametrize("fallbacks", [[], ["classifier"]], ids=["int8", "one-fallback"])

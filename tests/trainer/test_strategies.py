@@ -4,19 +4,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from helpers.tiny import sensitive_bert, tiny_trainer, token_rows, with_labels_of
+from helpers.tiny import config, sensitive_bert, tiny_trainer, token_rows, with_labels_of
 
 from nc_trainer import ConfigError, TuningConfig
 from nc_trainer.search import STRATEGIES, Criterion, Metric
 
 
-def config(strategy: str, max_trials: int = 60) -> TuningConfig:
-    tuning = {
-        "strategy": {"name": strategy},
-        "accuracy_criterion": {"absolute": 0.05},
-        "exit_policy": {"max_trials": max_trials},
-    }
-    return TuningConfig.from_dict({"tuning": tuning, "quantization": {"calibration": {"sampling_size": 8}}})
+def searched_by(strategy: str, max_trials: int = 60) -> TuningConfig:
+    return config(
+        0.05,
+        quantization={"calibration": {"sampling_size": 8}},
+        strategy={"name": strategy},
+        exit_policy={"max_trials": max_trials},
+    )
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
@@ -25,7 +25,7 @@ def test_every_strategy_ends_with_a_verdict_that_holds(name: str, tmp_path: Path
         pytest.skip("needs the extra `optuna`")
     model = sensitive_bert()
     labelled = with_labels_of(model, token_rows(seed=1))
-    result = tiny_trainer(tmp_path, model, train_dataset=labelled).quantize(config(name))
+    result = tiny_trainer(tmp_path, model, train_dataset=labelled).quantize(searched_by(name))
     criterion = Criterion(Metric("accuracy", True), None, 0.05)
     assert result.trials
     for trial in result.trials:
@@ -39,11 +39,11 @@ def test_every_strategy_ends_with_a_verdict_that_holds(name: str, tmp_path: Path
 
 @pytest.mark.parametrize("name", ["basic", "sequential", "mse_v2", "exhaustive"])
 def test_these_strategies_find_the_one_module(name: str, tmp_path: Path) -> None:
-    result = tiny_trainer(tmp_path, sensitive_bert()).quantize(config(name))
+    result = tiny_trainer(tmp_path, sensitive_bert()).quantize(searched_by(name))
     assert result.recipe.fallbacks == ("bert.pooler.dense",)
 
 
 def test_an_unknown_strategy_is_refused_before_anything_runs(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path, compute_metrics=lambda prediction: pytest.fail("evaluated"))
     with pytest.raises(ConfigError, match=r"tuning\.strategy\.name: unknown strategy `best`.*'basic'"):
-        trainer.quantize(config("best"))
+        trainer.quantize(searched_by("best"))

@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from helpers.tiny import sensitive_bert, tiny_trainer
+from helpers.tiny import config, sensitive_bert, tiny_trainer
 from transformers import TrainerCallback
 
-from nc_trainer import ConfigError, TuningConfig
+from nc_trainer import ConfigError
 
 
 class Recorder(TrainerCallback):
@@ -18,10 +18,6 @@ class Recorder(TrainerCallback):
 
     def on_log(self, *args: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         self.logged.append(dict(logs or {}))
-
-
-def config(absolute: float = 0.5, **tuning: Any) -> TuningConfig:
-    return TuningConfig.from_dict({"tuning": {"accuracy_criterion": {"absolute": absolute}} | tuning})
 
 
 def test_each_trial_is_logged_once_under_its_own_prefix(tmp_path: Path) -> None:
