@@ -9,21 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from nc_trainer.int8.module_tree import hookable
+from nc_trainer.int8.output_logits import logits_of
 
 Batch = Mapping[str, Tensor]
 
 
 @torch.no_grad()
 def logits(model: nn.Module, batch: Batch) -> list[Tensor]:
-    """The logits of one batch in evaluation mode: one tensor, or start and end for question answering."""
+    """The logits of one batch in evaluation mode, in float32: one tensor, or start and end for question answering."""
     was_training = model.training
     if was_training:  # going through all modules for nothing would take longer than a small model's forward pass
         model.eval()
     output = model(**batch)
     if was_training:
         model.train()
-    found = [value for key, value in output.items() if key.endswith("logits")]
-    return [tensor.float() for tensor in found or [next(iter(output.values()))]]
+    return [tensor.float() for tensor in logits_of(output)]
 
 
 @dataclass

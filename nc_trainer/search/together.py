@@ -32,8 +32,8 @@ class Together:
     baseline: Mapping[str, float]
 
     @classmethod
-    def of(cls, rule: AccuracyCriterion, baseline: Mapping[str, float]) -> "Together":
-        """What `multi_metrics` asks for.
+    def of(cls, rule: AccuracyCriterion, evaluation: Evaluation) -> "Together":
+        """What `multi_metrics` asks for, of the float model's evaluation.
 
         Raises:
             QuantizationError: a metric was not computed for the float model.
@@ -41,8 +41,9 @@ class Together:
         several = rule.multi_metrics
         names = several.metrics or ()
         directions = several.higher_is_better or (None,) * len(names)
-        chosen = [choose_metric(baseline, name, direction) for name, direction in zip(names, directions, strict=True)]
-        return cls(tuple(chosen), several.weight, rule.relative, rule.absolute, baseline)
+        baseline, unusable = evaluation.metrics, evaluation.unusable
+        chosen = tuple(choose_metric(baseline, *asked, unusable) for asked in zip(names, directions, strict=True))
+        return cls(chosen, several.weight, rule.relative, rule.absolute, baseline)
 
     @property
     def criterion(self) -> Criterion:
@@ -72,8 +73,8 @@ class Together:
         """The evaluation with the number; one without metrics, which was stopped, as it is."""
         if not evaluation.metrics:
             return evaluation
-        values = [self._key(metric, evaluation.metrics) for metric in self.metrics]
-        before = [self._key(metric, self.baseline) for metric in self.metrics]
+        values = [metric.key(evaluation.number(metric.name)) for metric in self.metrics]
+        before = [metric.key(self.baseline[metric.name]) for metric in self.metrics]
         number = self._mean(values) if self.weights else min(map(self._change, values, before))
         return replace(evaluation, metrics={**evaluation.metrics, self.name: number})
 
@@ -88,7 +89,3 @@ class Together:
         if before:
             return (value - before) / abs(before)
         return value if value >= 0 else -1.0
-
-    @staticmethod
-    def _key(metric: Metric, values: Mapping[str, float]) -> float:
-        return metric.key(values[metric.name])

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nc_trainer.config.recipe import Recipe
+from nc_trainer.errors import QuantizationError
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Evaluation:
     """The metrics of the model as it stands, without prefix, and what they were computed from.
 
     `visible` says that `predictions` and `labels` were seen row by row, in order, while the evaluation ran.
-    `complete` is False for one that was stopped: it has no metrics.
+    `complete` is False for one that was stopped: it has no metrics. `unusable` is what was to be a metric and is no
+    number: by name, what it is instead.
     """
 
     metrics: Mapping[str, float]
@@ -23,6 +25,18 @@ class Evaluation:
     labels: Any = None
     visible: bool = False
     complete: bool = True
+    unusable: Mapping[str, str] = field(default_factory=dict)
+
+    def number(self, name: str) -> float:
+        """One of the metrics.
+
+        Raises:
+            QuantizationError: it was not computed, or is no number.
+        """
+        if name not in self.metrics:
+            instead = f"it {self.unusable[name]}" if name in self.unusable else f"there are {sorted(self.metrics)}"
+            raise QuantizationError(f"the evaluation returned no number `{name}`: {instead}")
+        return self.metrics[name]
 
     @property
     def rows(self) -> int | None:

@@ -22,10 +22,11 @@ from nc_trainer.report.result import QuantizationResult
 from nc_trainer.report.trial_numbers import TrialLogs
 from nc_trainer.report.write import Report
 from nc_trainer.search import choose_metric
+from nc_trainer.trainer.repeatable import shows_no_progress, without_progress_bars
 from nc_trainer.trainer.row_order import in_length_batches
 from nc_trainer.trainer.trainer_benchmark import Quantized, TrainerBenchmark
 from nc_trainer.trainer.trainer_search import trainer_search
-from nc_trainer.trainer.trial_evaluation import TrainerEvaluator, shows_no_progress, without_progress_bars
+from nc_trainer.trainer.trial_evaluation import TrainerEvaluator
 
 # A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
 if TYPE_CHECKING:

@@ -1,26 +1,30 @@
 """Evaluating trials with the user's own Trainer: its dataloaders, its `compute_metrics`, its overrides."""
 
-import logging
+import inspect
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from torch import Tensor
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import EvalPrediction
+from transformers import Trainer, TrainerCallback
 
 from nc_trainer.errors import QuantizationError
+from nc_trainer.int8.output_logits import nan_noticed
 from nc_trainer.search import Evaluation, Watch, predicted_classes
+from nc_trainer.search.metric_values import described, numbers_among
+from nc_trainer.trainer.captured_predictions import CapturedPredictions, as_arrays, captured_predictions
+from nc_trainer.trainer.repeatable import on_evaluate_kept_quiet, same_random_state
 
-PREFIX = "trial"
-SPEED_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+PREFIX = "eval_"
+NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time", "epoch")
 
 
 class TrainerEvaluator:
-    """Calls `trainer.evaluate` under the prefix `trial` and keeps what reaches `compute_metrics`.
+    """Calls `trainer.evaluate` as a user does and keeps what reaches `compute_metrics`.
+
+    Callbacks are not told that it has ended, and every evaluation begins in the same random state.
 
     Args:
         trainer: its model is evaluated as it stands.
@@ -35,25 +39,79 @@ class TrainerEvaluator:
         """Evaluate once, or until `watch` says that it is enough.
 
         Raises:
-            QuantizationError: the evaluation returned no number.
+            QuantizationError: the evaluation returned no number, or the model's logits are none.
         """
         watch = watch or Watch()
         started = time.monotonic()
         with ExitStack() as hooks:
-            captured = hooks.enter_context(_captured_predictions(self.trainer))
+            hooks.enter_context(same_random_state(self.trainer))
+            hooks.enter_context(on_evaluate_kept_quiet(self.trainer))
+            captured = hooks.enter_context(captured_predictions(self.trainer))
             rows = hooks.enter_context(_watched_rows(self.trainer, watch))
+            nan_was_seen = hooks.enter_context(nan_noticed(self.trainer.model))
             hooks.enter_context(_stopping(self.trainer, watch))
             try:
-                metrics = self.trainer.evaluate(self.eval_dataset, metric_key_prefix=PREFIX)
+                metrics = self._evaluate()
             except _Stopped:
                 return Evaluation({}, time.monotonic() - started, complete=False)
-        found = _plain(metrics)
-        if not found:
+        seconds = time.monotonic() - started
+        if nan_was_seen():
+            raise QuantizationError(
+                "The model's logits are not a number (NaN) in some evaluation rows: look for NaN in its weights and "
+                "in the rows."
+            )
+        found, unusable = self._numbers(metrics, captured)
+        if captured is None:
+            return Evaluation(found, seconds, unusable=unusable)
+        return Evaluation(
+            metrics=found,
+            seconds=seconds,
+            predictions=captured.predictions,
+            labels=captured.labels,
+            visible=rows.are_those_of(captured),
+            unusable=unusable,
+        )
+
+    def _evaluate(self) -> Any:
+        """Without arguments that an overridden method may not have: the prefix is Trainer's own, `eval`."""
+        if self.eval_dataset is None:
+            return self.trainer.evaluate()
+        if not inspect.signature(self.trainer.evaluate).parameters:
+            raise QuantizationError(
+                f"{type(self.trainer).__name__}.evaluate() takes no data set: leave `eval_dataset` out, or let it "
+                "take one. A sequential test (`tuning.early_stopping.error_rate`) needs one too, for another order."
+            )
+        return self.trainer.evaluate(self.eval_dataset)
+
+    def _numbers(self, metrics: Any, captured: CapturedPredictions | None) -> tuple[dict[str, float], dict[str, str]]:
+        """Numbers under their names without the prefix, and what is none."""
+        if not isinstance(metrics, Mapping):
+            raise QuantizationError(
+                f"The evaluation returned {described(metrics)}, expected a dictionary of numbers by name."
+            )
+        found, unusable = numbers_among({key.removeprefix(PREFIX): value for key, value in metrics.items()})
+        found = {name: value for name, value in found.items() if not self._is_no_metric(name)}
+        if captured is not None and not unusable and all(name.endswith("loss") for name in found):
+            unusable = {"compute_metrics": self._why_no_metric(captured)}
+        if not found and not unusable:
             raise QuantizationError(
                 "The evaluation returned no metric: give the trainer `compute_metrics`, or labels for a loss."
             )
-        seconds = time.monotonic() - started
-        return Evaluation(found, seconds, captured.predictions, captured.labels, rows.are_those_of(captured))
+        return found, unusable
+
+    def _why_no_metric(self, captured: CapturedPredictions) -> str:
+        if captured.calls:
+            return "returned no number"
+        if self.trainer.args.prediction_loss_only:
+            return "is not called, because `prediction_loss_only` is set"
+        return f"was not called: there are no rows, no logits, or no labels by the name of {self.trainer.label_names}"
+
+    def _is_no_metric(self, name: str) -> bool:
+        """Whether it is a time or a use of memory, which Trainer adds, for each data set if there are several."""
+        dataset = self.trainer.eval_dataset if self.eval_dataset is None else self.eval_dataset
+        sets = [f"{key}_" for key in dataset] if isinstance(dataset, dict) else []
+        plain = [name, *(name.removeprefix(one) for one in sets)]
+        return any(one in NOT_METRICS or one.startswith(("mem_", "init_mem_", "before_init_mem_")) for one in plain)
 
 
 class _Stopped(BaseException):
@@ -74,65 +132,18 @@ class _Stopping(TrainerCallback):
 
 
 @dataclass
-class _Captured:
-    """What reached `compute_metrics`, the last time it was called."""
-
-    calls: int = 0
-    predictions: Any = None
-    labels: Any = None
-
-
-@dataclass
 class _Rows:
     """What was seen batch by batch: classes [rows] and labels [rows] of each, None where a batch shows none."""
 
     classes: list[np.ndarray | None] = field(default_factory=list)
     labels: list[np.ndarray | None] = field(default_factory=list)
 
-    def are_those_of(self, captured: _Captured) -> bool:
+    def are_those_of(self, captured: CapturedPredictions) -> bool:
         """Whether `compute_metrics` got exactly these rows, in this order, in one call."""
         if captured.calls != 1:
             return False
-        return _joins_to(self.classes, predicted_classes(captured.predictions)) and _joins_to(
-            self.labels, captured.labels
-        )
-
-
-def shows_no_progress(args: TrainingArguments) -> bool:
-    """Whether these arguments switch progress bars off, or all logs but errors."""
-    return bool(args.disable_tqdm or args.get_process_log_level() >= logging.ERROR)
-
-
-@contextmanager
-def without_progress_bars(trainer: Trainer) -> Iterator[None]:
-    """Take Trainer's own bars and printed logs away: the search shows one line of its own."""
-    removed = [trainer.pop_callback(kind) for kind in (ProgressCallback, PrinterCallback)]
-    try:
-        yield
-    finally:
-        for callback in removed:
-            if callback is not None:
-                trainer.add_callback(callback)
-
-
-@contextmanager
-def _captured_predictions(trainer: Trainer) -> Iterator[_Captured]:
-    captured = _Captured()
-    original = trainer.compute_metrics
-    if original is None or trainer.args.batch_eval_metrics:
-        yield captured
-        return
-
-    def capture(prediction: EvalPrediction, *args: Any, **kwargs: Any) -> dict[str, float]:
-        captured.calls += 1
-        captured.predictions, captured.labels = prediction.predictions, prediction.label_ids
-        return original(prediction, *args, **kwargs)
-
-    trainer.compute_metrics = capture
-    try:
-        yield captured
-    finally:
-        trainer.compute_metrics = original
+        classes = predicted_classes(captured.predictions)
+        return _joins_to(self.classes, classes) and _joins_to(self.labels, captured.labels)
 
 
 @contextmanager
@@ -172,10 +183,8 @@ def _stopping(trainer: Trainer, watch: Watch) -> Iterator[None]:
 
 
 def _array(value: Any) -> np.ndarray | None:
-    first = value[0] if isinstance(value, (tuple, list)) and value else value
-    if not isinstance(first, Tensor):
-        return None
-    return (first.float() if first.is_floating_point() else first).numpy(force=True)
+    first = as_arrays(value[0] if isinstance(value, (tuple, list)) and value else value)
+    return first if isinstance(first, np.ndarray) else None
 
 
 def _rows_of(ids: np.ndarray | None) -> np.ndarray | None:
@@ -188,13 +197,3 @@ def _joins_to(batches: list[np.ndarray | None], whole: Any) -> bool:
     if not parts or len(parts) != len(batches) or not isinstance(whole, np.ndarray):
         return False
     return np.array_equal(np.concatenate(parts), whole)
-
-
-def _plain(metrics: dict[str, Any]) -> dict[str, float]:
-    """Numbers under their names without the prefix, and without how long it took."""
-    plain = {key.removeprefix(f"{PREFIX}_"): value for key, value in metrics.items()}
-    return {
-        key: float(value)
-        for key, value in plain.items()
-        if isinstance(value, (int, float)) and not key.endswith(SPEED_METRICS)
-    }

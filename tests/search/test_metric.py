@@ -1,7 +1,7 @@
 import pytest
 
 from nc_trainer import QuantizationError
-from nc_trainer.search import choose_metric
+from nc_trainer.search import Metric, choose_metric
 
 GLUE = {
     "cola": ({"loss": 1.0, "matthews_correlation": 0.5}, "matthews_correlation"),
@@ -63,3 +63,38 @@ def test_a_metric_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_several_unknown_metrics_are_not_guessed_between() -> None:
     with pytest.raises(QuantizationError, match=r"Cannot tell which metric.*metric_name"):
         choose_metric({"loss": 1.0, "a": 1.0, "b": 1.0})
+
+
+@pytest.mark.parametrize("name", ["matched_accuracy", "eval_matched_accuracy"])
+def test_a_data_sets_name_may_stand_before_a_metric(name: str) -> None:
+    assert choose_metric({"matched_loss": 1.0, "matched_accuracy": 0.5}) == Metric("matched_accuracy", True)
+    assert choose_metric({"matched_accuracy": 0.5, "mismatched_accuracy": 0.5}, name).name == "matched_accuracy"
+
+
+def test_between_data_sets_nothing_is_guessed() -> None:
+    with pytest.raises(QuantizationError, match=r"Cannot tell which metric.*multi_metrics"):
+        choose_metric({"a_loss": 1.0, "a_accuracy": 0.5, "b_loss": 1.0, "b_accuracy": 0.5})
+
+
+def test_the_name_that_an_evaluation_returned_is_taken_as_it_is() -> None:
+    assert choose_metric({"eval_f1": 0.5}, "eval_f1").name == "eval_f1"
+
+
+UNUSABLE = {"accuracy": "is the text '0.9'"}
+
+
+def test_the_loss_does_not_stand_in_for_what_is_no_number() -> None:
+    with pytest.raises(QuantizationError, match=r"no metric to judge by: `accuracy` is the text '0\.9'"):
+        choose_metric({"loss": 1.0}, unusable=UNUSABLE)
+    assert choose_metric({"loss": 1.0}, "loss", unusable=UNUSABLE) == Metric("loss", False)
+
+
+@pytest.mark.parametrize("wanted", ["accuracy", "eval_accuracy"])
+def test_a_wanted_metric_that_is_no_number_is_named(wanted: str) -> None:
+    with pytest.raises(QuantizationError, match=r"The metric `accuracy` is the text '0\.9', expected a number"):
+        choose_metric({"loss": 1.0, "f1": 0.5}, wanted, unusable=UNUSABLE)
+
+
+def test_another_metric_of_the_order_is_judged_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert choose_metric({"accuracy": 0.5}, unusable={"f1": "is an array of shape (3,)"}).name == "accuracy"
+    assert "`f1` is an array of shape (3,)" in caplog.text

@@ -12,7 +12,7 @@ BASELINE = {"f1": 0.8, "accuracy": 0.5, "mse": 2.0}
 
 def together(relative: float | None = None, absolute: float | None = None, **several: object) -> Together:
     rule = AccuracyCriterion(relative=relative, absolute=absolute, multi_metrics=MultiMetrics(**several))  # type: ignore[arg-type]
-    return Together.of(rule, BASELINE)
+    return Together.of(rule, Evaluation(BASELINE, 1.0))
 
 
 def value(judged: Together, **metrics: float) -> float:
@@ -59,7 +59,7 @@ def test_without_weights_each_metric_must_meet_an_absolute_criterion() -> None:
 
 def test_of_a_baseline_of_zero_nothing_may_be_lost() -> None:
     rule = AccuracyCriterion(relative=0.5, multi_metrics=MultiMetrics(metrics=("mcc",)))
-    judged = Together.of(rule, {"mcc": 0.0})
+    judged = Together.of(rule, Evaluation({"mcc": 0.0}, 1.0))
     assert not judged.criterion.accepts(value(judged, mcc=-0.001), 0.0)
     assert judged.criterion.accepts(value(judged, mcc=0.001), 0.0)
 
