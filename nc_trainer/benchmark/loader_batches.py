@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nc_trainer.errors import QuantizationError
+from nc_trainer.int8.replay import rows_in
 
 LABELS = ("labels", "label", "label_ids")
 
@@ -38,7 +39,7 @@ def loader_batches(model: nn.Module, loader: Iterable[Any], rows: int, with_labe
     source = labelled(model, loader) if with_labels else (_split(model, batch) for batch in loader)
     for inputs, labels in source:
         batches.append(inputs | ({"labels": torch.as_tensor(labels)} if with_labels else {}))
-        found += len(next(iter(inputs.values())))
+        found += rows_in(inputs)
         if found >= rows:
             return batches
     if not batches:

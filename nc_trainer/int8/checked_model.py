@@ -40,6 +40,11 @@ def checked_model(model: object) -> PreTrainedModel:
             "`model.save_pretrained(directory)`, load the model without them, and use what "
             "`PeftModel.from_pretrained(model, directory).merge_and_unload()` returns."
         )
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise QuantizationError(
+            "Some of the model's parameters have no values (device meta): load it with `from_pretrained`, without "
+            "`device_map` or offloading."
+        )
     if model.device.type != "cpu":
         raise QuantizationError(f"int8 runs on the CPU, the model is on {model.device}: move it with `.to('cpu')`.")
     return model

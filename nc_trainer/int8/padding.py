@@ -49,8 +49,7 @@ def padded_batch(example: Mapping[str, Tensor], model: torch.nn.Module) -> dict[
     length = min(int(mask[0].sum()), TOKENS)
     if length < 4 or not bool(mask[0, :length].all()):
         return None
-    starts = {key: _long_enough(value[:1], length) for key, value in example.items()}
-    batch = {key: start.expand(length, *start.shape[1:]).clone() for key, start in starts.items()}
+    batch = {key: _repeated(value, length) for key, value in example.items()}
     pad = getattr(getattr(model, "config", None), "pad_token_id", None) or 0
     last = ids[0, int(mask[0].sum()) - 1]
     for row in range(length):
@@ -59,6 +58,14 @@ def padded_batch(example: Mapping[str, Tensor], model: torch.nn.Module) -> dict[
         batch["input_ids"][row, kept:] = pad
         batch["attention_mask"][row, kept:] = 0
     return batch
+
+
+def _repeated(value: Tensor, length: int) -> Tensor:
+    """`length` times the first row of an input [rows, ...], as long as that if it has tokens; a scalar as it is."""
+    if not value.dim():
+        return value
+    row = _long_enough(value[:1], length) if value.dim() > 1 else value[:1]
+    return row.expand(length, *row.shape[1:]).clone()
 
 
 def _long_enough(row: Tensor, length: int) -> Tensor:

@@ -14,6 +14,11 @@ from nc_trainer.int8.output_logits import logits_of
 Batch = Mapping[str, Tensor]
 
 
+def rows_in(batch: Batch) -> int:
+    """How many rows a batch of model inputs has; inputs without dimensions are the same for all of them."""
+    return next(len(value) for value in batch.values() if value.dim())
+
+
 @torch.no_grad()
 def logits(model: nn.Module, batch: Batch) -> list[Tensor]:
     """The logits of one batch in evaluation mode, in float32: one tensor, or start and end for question answering."""

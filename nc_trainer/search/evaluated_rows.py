@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from nc_trainer.int8.replay import rows_in
+
 
 @dataclass(frozen=True)
 class EvaluatedBatch:
@@ -23,7 +25,7 @@ class EvaluatedBatch:
     @property
     def rows(self) -> range:
         """Numbers of its rows."""
-        return range(self.first, self.first + len(next(iter(self.inputs.values()))))
+        return range(self.first, self.first + rows_in(self.inputs))
 
 
 class EvaluationRows(Protocol):

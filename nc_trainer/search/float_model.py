@@ -1,7 +1,6 @@
 """Judging the float model, which sets what trials have to meet."""
 
 import math
-from collections.abc import Mapping
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import QuantizationError
@@ -30,24 +29,25 @@ def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evalua
     evaluation, evaluate = search.evaluate(Watch()), search.evaluate
     rule = search.config.tuning.accuracy_criterion
     if rule.multi_metrics.metrics:
-        together = Together.of(rule, evaluation.metrics)
+        together = Together.of(rule, evaluation)
         criterion, evaluation = together.criterion, together.added(evaluation)
         evaluate = together.judging(evaluate)
     else:
-        criterion = _criterion_of_one(search, evaluation.metrics)
+        criterion = _criterion_of_one(search, evaluation)
     if search.config.tuning.exit_policy.performance_only:
         criterion = Criterion(criterion.metric, None, math.inf)
     return Reference(criterion, _trial(recipe, evaluation, criterion), evaluation), evaluate
 
 
-def _criterion_of_one(search: Search, metrics: Mapping[str, float]) -> Criterion:
+def _criterion_of_one(search: Search, evaluation: Evaluation) -> Criterion:
     rule = search.config.tuning.accuracy_criterion
-    return Criterion(choose_metric(metrics, search.metric, search.higher_is_better), rule.relative, rule.absolute)
+    metric = choose_metric(evaluation.metrics, search.metric, search.higher_is_better, evaluation.unusable)
+    return Criterion(metric, rule.relative, rule.absolute)
 
 
 def _trial(recipe: Recipe, evaluation: Evaluation, criterion: Criterion) -> Trial:
     name = criterion.metric.name
-    value = evaluation.metrics[name]
+    value = evaluation.number(name)
     if not math.isfinite(value):
         raise QuantizationError(f"The float model's {name} is {value}: there is nothing to compare with.")
     return Trial(0, recipe.in_float(), value, True, evaluation.seconds, evaluation.metrics)

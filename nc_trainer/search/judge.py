@@ -15,7 +15,7 @@ from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
 def complete_trial(number: int, recipe: Recipe, evaluation: Evaluation, reference: Reference) -> Trial:
     """The trial of an evaluation that ran to its end; a failed one if its metric is NaN or infinite."""
     name = reference.criterion.metric.name
-    value = evaluation.metrics[name]
+    value = evaluation.number(name)
     if not math.isfinite(value):
         return failed_trial(number, recipe, f"{name} is {value}", evaluation.seconds)
     before = reference.evaluation

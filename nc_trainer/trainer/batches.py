@@ -1,17 +1,19 @@
 """Calibration batches from a trainer's data: few rows, always the same ones."""
 
-import inspect
 import random
 from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager
 from functools import partial
-from itertools import islice
-from typing import Any, cast
+from itertools import chain, islice
+from typing import Any
 
-from torch import Tensor, nn
-from torch.utils.data import Subset
+from torch import Tensor
+from torch.utils.data import IterableDataset, Subset
 from transformers import Trainer
 
 from nc_trainer.errors import QuantizationError
+from nc_trainer.int8.replay import rows_in
+from nc_trainer.trainer.model_inputs import ModelInputs, labelled_inputs
 
 Inputs = Callable[[dict[str, Any]], dict[str, Tensor]]
 
@@ -25,7 +27,7 @@ def calibration_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) ->
     Raises:
         QuantizationError: the data set has no rows.
     """
-    return _gather(trainer, dataset, rows, seed, partial(model_inputs, trainer))
+    return _gather(trainer, dataset, rows, seed, ModelInputs(trainer))
 
 
 def labelled_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) -> list[dict[str, Tensor]]:
@@ -34,16 +36,18 @@ def labelled_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) -> li
     Raises:
         QuantizationError: the data set has no rows, or rows without labels.
     """
-    return _gather(trainer, dataset, rows, seed, partial(_labelled_inputs, trainer))
+    return _gather(trainer, dataset, rows, seed, partial(labelled_inputs, trainer))
 
 
 def _gather(trainer: Trainer, dataset: Any, rows: int, seed: int, inputs_of: Inputs) -> list[dict[str, Tensor]]:
     batches: list[dict[str, Tensor]] = []
     found = 0
-    for batch in some_batches(trainer.get_test_dataloader(_sample(dataset, rows, seed))):
+    with _incomplete_batches_too(trainer):
+        dataloader = trainer.get_test_dataloader(_sample(dataset, rows, seed))
+    for batch in some_batches(dataloader):
         inputs = inputs_of(batch)
         batches.append(inputs)
-        found += len(next(iter(inputs.values())))
+        found += rows_in(inputs)
         if found >= rows:
             break
     if not batches:
@@ -51,10 +55,39 @@ def _gather(trainer: Trainer, dataset: Any, rows: int, seed: int, inputs_of: Inp
     return batches
 
 
+@contextmanager
+def _incomplete_batches_too(trainer: Trainer) -> Iterator[None]:
+    """Dataloaders that are made meanwhile do not drop an incomplete batch: a few rows are often less than one."""
+    drops, trainer.args.dataloader_drop_last = trainer.args.dataloader_drop_last, False
+    try:
+        yield
+    finally:
+        trainer.args.dataloader_drop_last = drops
+
+
 def evaluation_batches(trainer: Trainer, dataset: Any, limit: int | None) -> list[dict[str, Tensor]]:
-    """Model inputs of the first `limit` evaluation batches (None: all of them), in order."""
-    batches = some_batches(trainer.get_eval_dataloader(dataset))
-    return [model_inputs(trainer, batch) for batch in islice(batches, limit)]
+    """Model inputs of the first `limit` evaluation batches (None: all of them), in order, of all evaluation sets."""
+    inputs_of = ModelInputs(trainer)
+    return [inputs_of(batch) for batch in islice(read_evaluation(trainer, dataset), limit)]
+
+
+def read_evaluation(trainer: Trainer, dataset: Any) -> Iterator[Any]:
+    """The batches that `trainer.evaluate(dataset)` reads, of one evaluation set after the other."""
+    loaders = map(trainer.get_eval_dataloader, evaluation_sets(trainer, dataset))
+    return chain.from_iterable(some_batches(loader) for loader in loaders)
+
+
+def evaluation_sets(trainer: Trainer, dataset: Any) -> list[Any]:
+    """What `trainer.get_eval_dataloader` takes for each evaluation set: data, the name of a set, or None.
+
+    Args:
+        trainer: has evaluation data, one set or a dictionary of them.
+        dataset: stands in for these; None takes them.
+    """
+    given = trainer.eval_dataset if dataset is None else dataset
+    if not isinstance(given, dict):
+        return [dataset]
+    return list(given) if dataset is None else list(given.values())
 
 
 def some_batches(dataloader: Any) -> Iterator[Any]:
@@ -77,32 +110,6 @@ def selected(dataset: Any, indices: list[int]) -> Any:
 
 
 def _sample(dataset: Any, rows: int, seed: int) -> Any:
-    length = len(dataset) if isinstance(dataset, Sized) else 0
+    can_be_chosen_from = isinstance(dataset, Sized) and not isinstance(dataset, IterableDataset)
+    length = len(dataset) if can_be_chosen_from else 0
     return dataset if length <= rows else selected(dataset, sampled_indices(length, rows, seed))
-
-
-def model_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
-    """What the model's forward takes, without the labels: no loss is to be computed.
-
-    A decoder that reads labels, shifted by one, as its inputs is given them in that form.
-    """
-    labels = {"labels", "label", "label_ids", *trainer.label_names}
-    inputs = {key: value for key, value in _accepted(trainer, batch).items() if key not in labels}
-    shift = getattr(trainer.model, "prepare_decoder_input_ids_from_labels", None)
-    if shift is not None and "labels" in batch and "decoder_input_ids" not in inputs:
-        inputs["decoder_input_ids"] = shift(labels=batch["labels"])
-    return inputs
-
-
-def _labelled_inputs(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
-    if not any(name in batch for name in trainer.label_names):
-        raise QuantizationError(
-            f"The calibration rows have no labels ({trainer.label_names}), which a Hessian needs: add them, or "
-            "use a strategy that needs none, such as `basic`."
-        )
-    return _accepted(trainer, batch)
-
-
-def _accepted(trainer: Trainer, batch: dict[str, Any]) -> dict[str, Tensor]:
-    parameters = inspect.signature(cast(nn.Module, trainer.model).forward).parameters
-    return {key: value for key, value in batch.items() if key in parameters}

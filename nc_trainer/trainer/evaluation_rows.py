@@ -8,7 +8,9 @@ from torch import Tensor
 from transformers import Trainer
 
 from nc_trainer.search.evaluated_rows import EvaluatedBatch
-from nc_trainer.trainer.batches import model_inputs, some_batches
+from nc_trainer.trainer.batches import read_evaluation
+from nc_trainer.trainer.model_inputs import ModelInputs
+from nc_trainer.trainer.repeatable import same_random_state
 
 
 class TrainerRows:
@@ -16,7 +18,7 @@ class TrainerRows:
 
     Args:
         trainer: whose `get_eval_dataloader` gives the same batches every time.
-        dataset: what was evaluated; None is the trainer's own.
+        dataset: what was evaluated, one set or a dictionary of them; None is the trainer's own.
     """
 
     def __init__(self, trainer: Trainer, dataset: Any) -> None:
@@ -25,14 +27,15 @@ class TrainerRows:
 
     def batches(self, rows: Collection[int]) -> Iterator[EvaluatedBatch]:
         """See `EvaluationRows`. Nothing is read after the last of the rows."""
-        first = 0
-        for batch in some_batches(self._trainer.get_eval_dataloader(self._dataset)):
-            if first > max(rows, default=-1):
-                return
-            found = EvaluatedBatch(first, model_inputs(self._trainer, batch), _labels(self._trainer, batch))
-            if any(number in found.rows for number in rows):
-                yield found
-            first = found.rows.stop
+        first, inputs_of = 0, ModelInputs(self._trainer)
+        with same_random_state(self._trainer):
+            for batch in read_evaluation(self._trainer, self._dataset):
+                if first > max(rows, default=-1):
+                    return
+                found = EvaluatedBatch(first, inputs_of(batch), labels_of(self._trainer, batch))
+                if any(number in found.rows for number in rows):
+                    yield found
+                first = found.rows.stop
 
     def texts(self, inputs: Mapping[str, Tensor], index: int) -> tuple[str, ...]:
         """See `EvaluationRows`: what the tokenizer makes of `input_ids`, one text for each part between separators."""
@@ -57,6 +60,7 @@ def _split(tokens: list[int], separator: int | None) -> list[list[int]]:
     return parts
 
 
-def _labels(trainer: Trainer, batch: Mapping[str, Any]) -> np.ndarray | None:
+def labels_of(trainer: Trainer, batch: Mapping[str, Any]) -> np.ndarray | None:
+    """The labels of a batch, None where they are not one tensor."""
     found = [batch[name] for name in trainer.label_names if name in batch]
     return found[0].numpy(force=True) if len(found) == 1 and isinstance(found[0], Tensor) else None

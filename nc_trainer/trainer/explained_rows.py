@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase, Trainer
 from nc_trainer.config import ShapleyConfig
 from nc_trainer.errors import ConfigError, NCTrainerError, QuantizationError
 from nc_trainer.explain.neural_compressor_mse import ROWS
+from nc_trainer.int8.replay import rows_in
 from nc_trainer.search.objectives.shapley_mse import ExplainedData
 from nc_trainer.text_data.own_files import text_columns_of
 from nc_trainer.trainer.batches import calibration_batches, sampled_indices, selected
@@ -50,12 +51,12 @@ def _rows(trainer: Trainer, dataset: Any, rows: int, seed: int) -> tuple[list[in
         indices = sampled_indices(len(dataset), rows, seed)
         return indices, [calibration_batches(trainer, selected(dataset, [index]), 1, seed)[0] for index in indices]
     batches = calibration_batches(trainer, dataset, rows, seed)
-    singles = [{key: value[i : i + 1] for key, value in one.items()} for one in batches for i in range(_length(one))]
+    singles = [_row(one, i) for one in batches for i in range(rows_in(one))]
     return list(range(len(singles[:rows]))), singles[:rows]
 
 
-def _length(batch: Mapping[str, Tensor]) -> int:
-    return len(next(iter(batch.values())))
+def _row(batch: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
+    return {key: value[index : index + 1] if value.dim() else value for key, value in batch.items()}
 
 
 def _text_columns(dataset: Any) -> tuple[str, ...]:

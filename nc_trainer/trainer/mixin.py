@@ -26,7 +26,7 @@ from nc_trainer.trainer.repeatable import shows_no_progress, without_progress_ba
 from nc_trainer.trainer.row_order import in_length_batches
 from nc_trainer.trainer.trainer_benchmark import Quantized, TrainerBenchmark
 from nc_trainer.trainer.trainer_search import trainer_search
-from nc_trainer.trainer.trial_evaluation import TrainerEvaluator
+from nc_trainer.trainer.trial_evaluation import TrainerEvaluator, evaluation_set_names
 
 # A mixin has no base of its own, but type checkers may know that it stands before a Trainer.
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class QuantizationMixin(_Base):
         self._quiet = False
         self._report: Report | None = None
         self._quantized: Quantized | None = None
+        self._judged: str | None = None
         super().__init__(*args, **kwargs)
 
     def quantize(
@@ -88,6 +89,7 @@ class QuantizationMixin(_Base):
             logs = TrialLogs(self._log_trial)
             search = trainer_search(self, config, metric_name, eval_dataset, calibration_dataset, [logs])
             result = run_reported(search, quiet=shows_no_progress(self.args))
+        self._judged = result.metric.name
         self._report = Report(result.report, search.config.tuning.report.plots) if result.report else None
         self._quantized = Quantized(search.swapper, result.recipe) if is_int8(self.model) else None
         return result
@@ -121,11 +123,20 @@ class QuantizationMixin(_Base):
         return report
 
     def score(self, eval_dataset: Any = None) -> tuple[str, float]:
-        """Name and value of the metric that `quantize` would judge by default, without a word in the logs."""
+        """Name and value of a metric, without a word in the logs.
+
+        It is the one that `quantize` judged; before that, or where it was not computed, the one that `quantize` would
+        judge by default, of the first one of several evaluation sets.
+        """
         with self._quietly():
-            metrics = TrainerEvaluator(self, eval_dataset)().metrics
-        metric = choose_metric(metrics, self.args.metric_for_best_model)
-        return metric.name, metrics[metric.name]
+            evaluation = TrainerEvaluator(self, eval_dataset)()
+        name, found = self._judged, evaluation.metrics
+        if name is None or name not in found:
+            first = evaluation_set_names(self, eval_dataset)[:1]
+            of_first = {key: value for key, value in found.items() if not first or key.startswith(f"{first[0]}_")}
+            wanted = self.args.metric_for_best_model
+            name = choose_metric(found if wanted else of_first, wanted, unusable=evaluation.unusable).name
+        return name, found[name]
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Trainer's; with `args.batch_by_length` the rows of a batch have about the same length."""

@@ -140,5 +140,9 @@ def _check_arguments(trainer: Trainer, eval_dataset: Any) -> None:
             raise QuantizationError(
                 f"`{name}` would cast what int8 keeps in fp32, in the baseline and in trials: turn it off for tuning."
             )
+    if getattr(args, "jit_mode_eval", False):
+        raise QuantizationError(
+            "`jit_mode_eval` would trace int8 layers, which look at the shape of each batch: turn it off for tuning."
+        )
     if eval_dataset is None and trainer.eval_dataset is None:
         raise QuantizationError("quantize() judges on an evaluation data set: give the trainer `eval_dataset`.")

@@ -16,6 +16,7 @@ from nc_trainer.search import Evaluation, Watch, predicted_classes
 from nc_trainer.search.metric_values import described, numbers_among
 from nc_trainer.trainer.captured_predictions import CapturedPredictions, as_arrays, captured_predictions
 from nc_trainer.trainer.repeatable import on_evaluate_kept_quiet, same_random_state
+from nc_trainer.trainer.unknown_labels import unknown_labels_named
 
 PREFIX = "eval_"
 NOT_METRICS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time", "epoch")
@@ -44,6 +45,7 @@ class TrainerEvaluator:
         watch = watch or Watch()
         started = time.monotonic()
         with ExitStack() as hooks:
+            hooks.enter_context(unknown_labels_named(self.trainer, self.eval_dataset))
             hooks.enter_context(same_random_state(self.trainer))
             hooks.enter_context(on_evaluate_kept_quiet(self.trainer))
             captured = hooks.enter_context(captured_predictions(self.trainer))
@@ -108,10 +110,20 @@ class TrainerEvaluator:
 
     def _is_no_metric(self, name: str) -> bool:
         """Whether it is a time or a use of memory, which Trainer adds, for each data set if there are several."""
-        dataset = self.trainer.eval_dataset if self.eval_dataset is None else self.eval_dataset
-        sets = [f"{key}_" for key in dataset] if isinstance(dataset, dict) else []
-        plain = [name, *(name.removeprefix(one) for one in sets)]
+        sets = evaluation_set_names(self.trainer, self.eval_dataset)
+        plain = [name, *(name.removeprefix(f"{one}_") for one in sets)]
         return any(one in NOT_METRICS or one.startswith(("mem_", "init_mem_", "before_init_mem_")) for one in plain)
+
+
+def evaluation_set_names(trainer: Trainer, dataset: Any) -> list[str]:
+    """What the names of metrics begin with where there is a dictionary of evaluation sets; else nothing.
+
+    Args:
+        trainer: has evaluation data.
+        dataset: stands in for them; None takes them.
+    """
+    given = trainer.eval_dataset if dataset is None else dataset
+    return list(given) if isinstance(given, dict) else []
 
 
 class _Stopped(BaseException):

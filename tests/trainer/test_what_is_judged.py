@@ -134,7 +134,11 @@ def test_callbacks_are_told_of_no_trial_and_of_every_other_evaluation(tmp_path: 
 
 def test_early_stopping_does_not_count_trials(tmp_path: Path) -> None:
     stopping = EarlyStoppingCallback(early_stopping_patience=1)
-    arguments = {"metric_for_best_model": "accuracy", "eval_strategy": "steps", "save_strategy": "steps"}
+    arguments: dict[str, Any] = {
+        "metric_for_best_model": "accuracy",
+        "eval_strategy": "steps",
+        "save_strategy": "steps",
+    }
     arguments |= {"load_best_model_at_end": True, "save_steps": 500, "eval_steps": 500}
     trainer = tiny_trainer(tmp_path, callbacks=[stopping], arguments=arguments)
     trainer.quantize(LOOSE)
@@ -143,7 +147,7 @@ def test_early_stopping_does_not_count_trials(tmp_path: Path) -> None:
 
 
 class WithoutPrefix(QuantizationTrainer):
-    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None) -> dict[str, float]:  # type: ignore[override]
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None) -> dict[str, float]:
         return super().evaluate(eval_dataset, ignore_keys)
 
 
@@ -160,12 +164,12 @@ class WithAnotherPrefix(QuantizationTrainer):
 
 
 class WithoutArguments(QuantizationTrainer):
-    def evaluate(self) -> dict[str, float]:  # type: ignore[override]
+    def evaluate(self) -> dict[str, float]:
         return super().evaluate()
 
 
 class WithoutAnyPrefix(QuantizationMixin):
-    def evaluate(self, *args: Any) -> dict[str, Any]:  # type: ignore[override]
+    def evaluate(self, *args: Any) -> dict[str, Any]:
         return {"accuracy": 0.5, "comment": "mine"}
 
 
@@ -200,7 +204,7 @@ def test_an_evaluate_that_takes_no_data_says_so(tmp_path: Path) -> None:
 
 def test_an_evaluate_that_returns_nothing_says_so(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path)
-    trainer.evaluate = lambda *args: None  # type: ignore[method-assign,return-value]
+    trainer.evaluate = lambda *args: None
     with pytest.raises(QuantizationError, match="The evaluation returned None"):
         trainer.quantize(LOOSE)
 
@@ -215,7 +219,7 @@ def test_compute_metrics_keeps_its_attributes(tmp_path: Path) -> None:
     seen = []
 
     class Reads(QuantizationTrainer):
-        def evaluate(self, *args: Any) -> dict[str, float]:  # type: ignore[override]
+        def evaluate(self, *args: Any) -> dict[str, float]:
             seen.append(self.compute_metrics.name)
             return super().evaluate(*args)
 
@@ -232,6 +236,11 @@ def test_compute_metrics_keeps_its_attributes(tmp_path: Path) -> None:
     assert trainer.compute_metrics is metric
 
 
+def random_states() -> tuple[Any, ...]:
+    numpy_state = np.random.get_state(legacy=False)["state"]
+    return random.getstate(), numpy_state["key"].tolist(), torch.get_rng_state().tolist()
+
+
 def test_every_evaluation_begins_in_the_same_random_state(tmp_path: Path) -> None:
     drawn = []
 
@@ -240,9 +249,9 @@ def test_every_evaluation_begins_in_the_same_random_state(tmp_path: Path) -> Non
         return accuracy(prediction)
 
     evaluate = TrainerEvaluator(tiny_trainer(tmp_path, compute_metrics=draws))
-    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index]
+    before = random_states()
     evaluate()
-    assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())  # type: ignore[index]
+    assert random_states() == before
     torch.manual_seed(5)
     evaluate()
     assert drawn[0] == drawn[1]

@@ -1,6 +1,6 @@
 """How much int8 weights are expected to cost the loss, from its curvature. Labels are needed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,8 +26,9 @@ def models_own_loss(model: nn.Module, batch: Batch) -> Tensor:
     Raises:
         QuantizationError: it computes none.
     """
-    loss = dict(model(**batch)).get("loss")
-    if loss is None:
+    output = model(**batch)
+    loss = output.get("loss") if isinstance(output, Mapping) else output[0] if isinstance(output, tuple) else None
+    if loss is None or loss.dim():
         raise QuantizationError(
             f"{type(model).__name__} computes no loss from {sorted(batch)}: Hessian traces need batches with `labels`."
         )
