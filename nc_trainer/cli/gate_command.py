@@ -119,10 +119,14 @@ def as_text(verdict: Verdict) -> str:
 
 def _flips(flips: Flips | None) -> str:
     if flips is None:
-        return "not counted, there are no classes"
+        return "not counted, there is no answer for each row"
+    said = f"{flips.changed} of {flips.rows}"
+    if flips.tolerance is not None:
+        said += f" by more than {flips.tolerance:.3g}"
     if flips.p_value is None:
-        return f"{flips.changed} of {flips.rows}"
-    return f"{flips.changed} of {flips.rows} (+{flips.better} -{flips.worse}, McNemar's p = {flips.p_value:.3g})"
+        return said
+    test = "McNemar's" if flips.tolerance is None else "sign test's"
+    return f"{said} (+{flips.better} -{flips.worse}, {test} p = {flips.p_value:.3g})"
 
 
 def _slice(part: Slice) -> str:

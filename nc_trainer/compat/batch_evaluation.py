@@ -109,7 +109,7 @@ class LoaderEvaluator:
         for inputs, expected in labelled(self.model, self.loader):
             outputs.append(_logits(self.model(**inputs)))
             labels.append(np.asarray(expected))
-            watch.see(predicted_classes(outputs[-1]), labels[-1])
+            watch.see(predicted_classes(outputs[-1], labels[-1]), labels[-1])
             if watch.should_stop():
                 return Evaluation({}, time.monotonic() - started, complete=False)
         if not outputs:

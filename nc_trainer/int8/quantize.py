@@ -17,20 +17,27 @@ def quantizable_modules(model: nn.Module, *, embeddings: bool = False) -> dict[s
     """The modules of `model` that can be int8, by name in the model's order, and the precision they take.
 
     Subclasses are left out: their parents may read `.weight` directly or their `forward` may do more than the
-    float module's. A module that has several names appears under the first; modules without weights never do.
+    float module's; so is what `nn.TransformerEncoderLayer` holds, which reads it in a fast path of its own. A module
+    that has several names appears under the first; modules without weights never do.
 
     Args:
         model: any module; it is not changed.
         embeddings: whether `nn.Embedding` tables count.
     """
     found = {}
+    read = _read_by_their_parent(model)
     for name, module in named_modules(model):
         kind = KINDS.get(type(module))
-        if kind is None or (kind.precision is Precision.INT8_WEIGHT_ONLY and not embeddings):
+        if kind is None or module in read or (kind.precision is Precision.INT8_WEIGHT_ONLY and not embeddings):
             continue
         if name and _weight(module).numel() and getattr(module, "max_norm", None) is None:
             found[name] = kind.precision
     return found
+
+
+def _read_by_their_parent(model: nn.Module) -> set[nn.Module]:
+    layers = (module for module in model.modules() if isinstance(module, nn.TransformerEncoderLayer))
+    return {module for layer in layers for module in layer.modules()}
 
 
 def full_recipe(model: nn.Module, *, embeddings: bool = False) -> Recipe:

@@ -104,7 +104,8 @@ def _numbers(data: ReportData) -> str:
         rows.append(("change", "", signed(chosen.value - baseline.value)))
     if chosen.flips is not None:
         split = "" if chosen.better is None else f" ({chosen.better} better, {chosen.worse} worse)"
-        rows.append(("answers that changed", "", f"{chosen.flips} of {chosen.rows}{split}"))
+        beyond = "" if chosen.flip_tolerance is None else f" by more than {chosen.flip_tolerance:.3g}"
+        rows.append((f"answers that changed{beyond}", "", f"{chosen.flips} of {chosen.rows}{split}"))
     speed = data.speed.comparisons.get(data.chosen)
     if speed is not None:
         rows.append(("speed", "1×", f"{times(speed.ratio)} (95 % interval {speed.low:.2f} to {speed.high:.2f})"))

@@ -18,6 +18,7 @@ from nc_trainer.int8.module_tree import submodule
 from nc_trainer.report.flipped import Answers, flipped_rows, label_name
 from nc_trainer.report.report_data import FlippedRows, ModelFacts, ModuleFacts, ReportData, Sensitivity, Speed
 from nc_trainer.report.speed import measure_speed
+from nc_trainer.search.label_kinds import are_label_sets
 from nc_trainer.search.objectives.goal import saved_bytes
 from nc_trainer.search.search import Search
 from nc_trainer.search.searched import Searched
@@ -134,17 +135,18 @@ class _Collector:
 
     def _flipped(self) -> FlippedRows:
         reference, chosen = self.searched.reference, self.searched.result.chosen
-        before, after = reference.classes, self.searched.classes.get(chosen.number)
+        before, after = reference.answers, self.searched.classes.get(chosen.number)
         if chosen is reference.trial or self.config.examples == "never":
             return FlippedRows(note="Rows that flipped were not asked for." if chosen.flips else "")
-        if before is None or after is None or before.ndim != 1 or before.shape != after.shape:
-            return FlippedRows(note="There is not one class for each row, so that rows cannot flip.")
+        labels = reference.evaluation.labels
+        is_shown = before is not None and (before.ndim == 1 or are_label_sets(labels, before.astype(np.float64)))
+        if before is None or after is None or not is_shown or before.shape != after.shape:
+            return FlippedRows(note="There is not one answer for each row, so that rows cannot flip.")
         rows = self.search.rows.evaluated
         if rows is None:
             return FlippedRows(note="The rows cannot be looked up: the search was given no Trainer.")
-        labels = reference.evaluation.labels
-        known = labels if isinstance(labels, np.ndarray) and labels.shape == before.shape else None
-        answers = Answers(before, after, known)
+        known = labels.reshape(before.shape) if isinstance(labels, np.ndarray) and labels.size == before.size else None
+        answers = Answers(before, after, known, chosen.flip_tolerance or 0.0)
         found = flipped_rows(answers, rows, self.search.swapper, reference.trial.recipe, chosen.recipe)
         return replace(found, for_hub=self.config.examples == "always")
 

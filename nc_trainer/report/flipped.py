@@ -20,23 +20,36 @@ class Answers:
     """What two models said to each row.
 
     Args:
-        before: classes of the float model, integers [rows].
-        after: classes of the chosen one, [rows].
-        labels: integers [rows]; a negative one is none.
+        before: of the float model: classes, integers [rows]; sets of labels, 0 or 1 [rows, labels]; or the numbers of
+            a regression, floats [rows].
+        after: the same of the chosen one.
+        labels: of the same shape; a negative one is none, where they are no numbers.
+        tolerance: by how much a number may change and is no flip.
     """
 
-    def __init__(self, before: np.ndarray, after: np.ndarray, labels: np.ndarray | None) -> None:
-        self.before, self.after, self.labels = before, after, labels
+    def __init__(
+        self, before: np.ndarray, after: np.ndarray, labels: np.ndarray | None, tolerance: float = 0.0
+    ) -> None:
+        self.before, self.after, self.labels, self.tolerance = before, after, labels, tolerance
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether it is a regression."""
+        return np.issubdtype(self.before.dtype, np.floating)
 
     def flipped(self) -> list[int]:
-        """Numbers of the rows that differ: those that turned wrong first, then those that turned right."""
-        rows = np.flatnonzero(self.before != self.after).tolist()
-        return sorted(rows, key=self._rank)
+        """Numbers of the rows that differ: those that turned wrong first, then those that turned right.
+
+        Of a regression those that changed most come first.
+        """
+        change = np.abs(self.after - self.before)
+        rows = np.flatnonzero(change.reshape(len(change), -1).max(axis=1) > self.tolerance).tolist()
+        return sorted(rows, key=lambda row: (-float(change[row])) if self.are_numbers else self._rank(row))
 
     def _rank(self, row: int) -> int:
-        if self.labels is None or self.before[row] == self.labels[row]:
+        if self.labels is None or np.array_equal(self.before[row], self.labels[row]):
             return 0
-        return 1 if self.after[row] == self.labels[row] else 2
+        return 1 if np.array_equal(self.after[row], self.labels[row]) else 2
 
 
 def flipped_rows(
@@ -83,24 +96,33 @@ def _of_row(batch: EvaluatedBatch, probabilities: np.ndarray | None, row: int) -
 def _example(
     answers: Answers, model: PreTrainedModel, row: int, texts: tuple[str, ...], pair: list[np.ndarray | None]
 ) -> FlippedRow:
-    before, after = int(answers.before[row]), int(answers.after[row])
-    label = None if answers.labels is None or answers.labels[row] < 0 else int(answers.labels[row])
+    before, after = answers.before[row], answers.after[row]
+    label = None if answers.labels is None else answers.labels[row]
+    is_known = label is not None and (answers.are_numbers or bool(np.all(label >= 0)))
     return FlippedRow(
         row=row,
         texts=texts,
-        label=None if label is None else label_name(model.config, label),
-        float_answer=label_name(model.config, before),
-        chosen_answer=label_name(model.config, after),
+        label=answer_name(model.config, label) if is_known else None,
+        float_answer=answer_name(model.config, before),
+        chosen_answer=answer_name(model.config, after),
         float_probability=_of_answer(pair[0], before),
         chosen_probability=_of_answer(pair[1], after),
     )
 
 
-def _of_answer(probabilities: np.ndarray | None, answer: int) -> float | None:
-    """The probability of the class that was answered; None if it is not the likeliest here."""
-    if probabilities is None or int(probabilities.argmax()) != answer:
+def _of_answer(probabilities: np.ndarray | None, answer: Any) -> float | None:
+    """The probability of the class that was answered; None if it is not the likeliest here, or no class."""
+    is_class = np.ndim(answer) == 0 and np.issubdtype(answer.dtype, np.integer)
+    if probabilities is None or not is_class or int(probabilities.argmax()) != answer:
         return None
     return float(probabilities[answer])
+
+
+def answer_name(config: Any, answer: Any) -> str:
+    """A class, a set of labels (0 or 1 for each) or a number, as the page shows it."""
+    if np.ndim(answer):
+        return ", ".join(label_name(config, int(number)) for number in np.flatnonzero(answer)) or "no label"
+    return label_name(config, int(answer)) if np.issubdtype(answer.dtype, np.integer) else f"{answer:.4g}"
 
 
 def label_name(config: Any, number: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.label_kinds import are_label_sets
 from nc_trainer.search.reference import Reference
 from nc_trainer.search.statistics.betting_test import AccuracyLossTest, tolerated_rows
 from nc_trainer.search.statistics.bounds import Bounds, metric_bounds, verdict_is_certain
@@ -72,6 +73,8 @@ def known_rows(reference: Reference, judged: Iterable[tuple[float, Ints]]) -> Kn
     """
     evaluation, classes, labels = reference.evaluation, reference.classes, reference.evaluation.labels
     if not evaluation.visible or classes is None or not isinstance(labels, np.ndarray):
+        return None
+    if are_label_sets(labels, classes.astype(np.float64)):
         return None
     criterion, value = reference.criterion, reference.value
     formula = find_class_metric(criterion.metric.name, value, labels, classes, _width(evaluation))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nc_trainer.errors import QuantizationError
 from nc_trainer.search.criterion import Criterion
-from nc_trainer.search.statistics.flips import Flips, compare_classes
+from nc_trainer.search.statistics.flips import Flips, compare_answers, compare_classes
 from nc_trainer.search.statistics.label_recall import LabelRecall, beyond, label_recalls
 from nc_trainer.search.trial import Evaluation, predicted_classes
 
@@ -84,7 +84,7 @@ def judge(
     """
     name = criterion.metric.name
     before, after = float(baseline.metrics[name]), float(int8.metrics[name])
-    classes = predicted_classes(baseline.predictions), predicted_classes(int8.predictions)
+    classes = _classes(baseline, baseline), _classes(int8, baseline)
     recalls = label_recalls(*classes, baseline.labels)
     if recalls is None and per_label is not None:
         raise QuantizationError("`per_label` needs rows with a class each: this data has none, leave it out.")
@@ -98,11 +98,15 @@ def judge(
         before,
         after,
         criterion.describe(before),
-        compare_classes(*classes, baseline.labels),
+        compare_answers(baseline.predictions, int8.predictions, baseline.labels),
         named,
         tuple(_slices(columns or {}, classes, baseline.labels)),
         tuple(failures),
     )
+
+
+def _classes(evaluation: Evaluation, baseline: Evaluation) -> NDArray | None:
+    return predicted_classes(evaluation.predictions, baseline.labels)
 
 
 def _lost(label: str, recall: LabelRecall, tolerance: float) -> str:

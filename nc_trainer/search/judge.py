@@ -3,13 +3,11 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.search.early import EarlyVerdict
 from nc_trainer.search.reference import Reference
-from nc_trainer.search.statistics.flips import compare_classes, logits_error
-from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
+from nc_trainer.search.statistics.flips import Flips, compare_answers, compare_classes, logits_error
+from nc_trainer.search.trial import Evaluation, Trial
 
 
 def complete_trial(number: int, recipe: Recipe, evaluation: Evaluation, reference: Reference) -> Trial:
@@ -27,7 +25,7 @@ def complete_trial(number: int, recipe: Recipe, evaluation: Evaluation, referenc
         seconds=evaluation.seconds,
         metrics=evaluation.metrics,
         logits_error=logits_error(before.predictions, evaluation.predictions),
-        **_flips(reference.classes, predicted_classes(evaluation.predictions), before.labels),
+        **_fields(compare_answers(before.predictions, evaluation.predictions, before.labels)),
     )
 
 
@@ -42,6 +40,7 @@ def pruned_trial(
     if verdict is None or verdict.bounds is None or reference.classes is None:
         raise ValueError("Study: the evaluation ended before its end, and nobody had asked for that.")
     seen = len(verdict.classes)
+    flips = compare_classes(reference.classes[:seen], verdict.classes, reference.evaluation.labels[:seen])
     return Trial(
         number=number,
         recipe=recipe,
@@ -51,7 +50,7 @@ def pruned_trial(
         low=verdict.bounds.low,
         high=verdict.bounds.high,
         share=verdict.share,
-        **_flips(reference.classes[:seen], verdict.classes, reference.evaluation.labels[:seen]),
+        **_fields(flips),
     )
 
 
@@ -60,9 +59,9 @@ def failed_trial(number: int, recipe: Recipe, error: str, seconds: float) -> Tri
     return Trial(number, recipe, None, False, seconds, error=error)
 
 
-def _flips(before: np.ndarray | None, after: np.ndarray | None, labels: Any) -> dict[str, Any]:
-    flips = compare_classes(before, after, labels)
+def _fields(flips: Flips | None) -> dict[str, Any]:
+    """As a trial keeps them."""
     if flips is None:
         return {}
     counted = {"better": flips.better, "worse": flips.worse, "p_value": flips.p_value}
-    return {"flips": flips.changed, "rows": flips.rows, **counted}
+    return {"flips": flips.changed, "rows": flips.rows, "flip_tolerance": flips.tolerance, **counted}

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from nc_trainer.search.criterion import Criterion
-from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
+from nc_trainer.search.trial import Evaluation, Trial, predicted_answers, predicted_classes
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,13 @@ class Reference:
 
     @cached_property
     def classes(self) -> np.ndarray | None:
-        """What it predicts, [rows]; None where the task has no classes."""
-        return predicted_classes(self.evaluation.predictions)
+        """What it predicts, [rows], or [rows, labels] for sets of labels; None where the task has no classes."""
+        return predicted_classes(self.evaluation.predictions, self.evaluation.labels)
+
+    @cached_property
+    def answers(self) -> np.ndarray | None:
+        """Its classes, or the numbers of a regression, floats [rows]."""
+        return predicted_answers(self.evaluation.predictions, self.evaluation.labels)
 
     def accepts(self, value: float) -> bool:
         """Whether a trial with this metric meets the criterion."""

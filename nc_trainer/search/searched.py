@@ -19,7 +19,7 @@ class Searched:
         recipe: everything in int8 that may be.
         reference: the float model, and what was asked for.
         result: the outcome.
-        classes: predicted classes of trials, by number, of the rows that were seen.
+        classes: predicted classes of trials, by number, of the rows that were seen; of a regression its numbers.
         ranking: damage by module name, None where the search did not need it.
         rank: computes the ranking if it is not there.
         calls: of each module in one forward pass.

@@ -17,7 +17,7 @@ from nc_trainer.search.objectives.objective import Goal
 from nc_trainer.search.reference import Reference
 from nc_trainer.search.strategies import SearchSpace, Strategy
 from nc_trainer.search.strategies.base import answered, needs_values
-from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
+from nc_trainer.search.trial import Evaluation, Trial, predicted_answers
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Study:
         goal: orders accepted trials. Without it the one with the most weights in int8 is chosen.
         listeners: told of every new trial and of the rows of the running evaluation.
         trials: what an interrupted search has judged already; it is not judged again.
-        classes: the predicted classes of trials, by their number, of as many rows as were seen.
+        classes: the predicted classes of trials, by their number, of as many rows as were seen; of a regression its
+            numbers.
     """
 
     space: SearchSpace
@@ -114,7 +115,7 @@ class Study:
                 return None
             if evaluation.complete:
                 trial = self._with_objectives(complete_trial(number, recipe, evaluation, self.reference))
-                classes = predicted_classes(evaluation.predictions)
+                classes = predicted_answers(evaluation.predictions, self.reference.evaluation.labels)
             else:
                 trial = pruned_trial(number, recipe, evaluation, self.reference, watch.verdict)
                 classes = watch.verdict.classes if watch.verdict else None

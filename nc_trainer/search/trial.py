@@ -8,6 +8,7 @@ import numpy as np
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import QuantizationError
+from nc_trainer.search.label_kinds import are_label_sets, are_numbers
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ class Trial:
         accepted: whether the criterion is met.
         seconds: duration of the evaluation.
         metrics: all that was computed, by name without prefix.
-        flips: how many rows have another predicted class than the baseline's.
+        flips: how many rows have another answer than the baseline's, see `statistics.flips`.
         rows: how many rows that was counted on.
-        better: rows that were wrong and became right.
-        worse: rows that were right and became wrong.
+        better: rows that were wrong and became right; of a regression, those that moved towards their label.
+        worse: rows that were right and became wrong; of a regression, those that moved away from their label.
         p_value: McNemar's, exact and two-sided, of `better` against `worse`, see `tuning.flips`.
         logits_error: mean squared difference of the logits over the variance of the baseline's.
         objectives: what was measured to order accepted trials, see `tuning.objective`.
@@ -70,6 +71,8 @@ class Trial:
         low: least value that a pruned trial could have ended with.
         high: greatest value that a pruned trial could have ended with.
         share: which part of the evaluation rows was seen; flips of a pruned trial are counted on these.
+        flip_tolerance: by how much a number may change and is no flip, in its own unit; None where answers are no
+            numbers.
     """
 
     number: int
@@ -89,6 +92,7 @@ class Trial:
     low: float | None = None
     high: float | None = None
     share: float = 1.0
+    flip_tolerance: float | None = None
 
     @property
     def state(self) -> Literal["complete", "pruned", "failed"]:
@@ -104,16 +108,43 @@ class Trial:
         return own | mappings | {"state": self.state} | {"fallbacks": list(self.recipe.fallbacks)}
 
 
-def predicted_classes(predictions: Any) -> np.ndarray | None:
-    """The class of each row from logits, or None for a regression or unknown shapes.
+def predicted_classes(predictions: Any, labels: Any = None) -> np.ndarray | None:
+    """The class of each row, or its set of labels, from logits; None for a regression or unknown shapes.
 
     Args:
         predictions: logits [rows, ..., classes], class ids [rows, ...], or a tuple that starts with either, as
             encoder-decoder classifiers return.
+        labels: those of the rows; 0 or 1 for each logit makes the task a multi-label one.
+
+    Returns:
+        Integers [rows, ...]; of a multi-label task [rows, labels], 1 where a label's probability is above one half.
     """
-    first = predictions[0] if isinstance(predictions, (tuple, list)) and predictions else predictions
-    if not isinstance(first, np.ndarray) or first.ndim == 0:
-        return None
-    if np.issubdtype(first.dtype, np.integer):
+    first = first_array(predictions)
+    if first is None or np.issubdtype(first.dtype, np.integer):
         return first
-    return first.argmax(axis=-1) if first.ndim > 1 and first.shape[-1] > 1 else None
+    if are_label_sets(labels, first):
+        are_probabilities = bool(((first >= 0) & (first <= 1)).all())
+        return (first > (0.5 if are_probabilities else 0)).astype(np.int64)
+    if first.ndim < 2 or first.shape[-1] < 2 or are_numbers(labels, first):
+        return None
+    return first.argmax(axis=-1)
+
+
+def predicted_numbers(predictions: Any) -> np.ndarray | None:
+    """What a regression predicts, floats [rows], from [rows] or [rows, 1]; None for other shapes."""
+    first = first_array(predictions)
+    if first is None or not np.issubdtype(first.dtype, np.floating):
+        return None
+    return first.reshape(-1) if first.shape in ((len(first),), (len(first), 1)) else None
+
+
+def predicted_answers(predictions: Any, labels: Any = None) -> np.ndarray | None:
+    """Classes or sets of labels, or else the numbers of a regression."""
+    classes = predicted_classes(predictions, labels)
+    return predicted_numbers(predictions) if classes is None else classes
+
+
+def first_array(predictions: Any) -> np.ndarray | None:
+    """The array that answers are in: the predictions, or the first of several; None if that is no array of rows."""
+    first = predictions[0] if isinstance(predictions, (tuple, list)) and predictions else predictions
+    return first if isinstance(first, np.ndarray) and first.ndim else None

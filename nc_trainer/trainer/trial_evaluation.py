@@ -154,7 +154,7 @@ class _Rows:
         """Whether `compute_metrics` got exactly these rows, in this order, in one call."""
         if captured.calls != 1:
             return False
-        classes = predicted_classes(captured.predictions)
+        classes = predicted_classes(captured.predictions, captured.labels)
         return _joins_to(self.classes, classes) and _joins_to(self.labels, captured.labels)
 
 
@@ -166,8 +166,8 @@ def _watched_rows(trainer: Trainer, watch: Watch) -> Iterator[_Rows]:
 
     def look(logits: Any, labels: Any) -> Any:
         logits = logits if original is None else original(logits, labels)
-        classes = _rows_of(predicted_classes(_array(logits)))
-        found = _rows_of(_array(labels))
+        known = _array(labels)
+        classes, found = _rows_of(predicted_classes(_array(logits), known)), _rows_of(known)
         rows.classes.append(classes)
         rows.labels.append(found)
         watch.see(classes, found)

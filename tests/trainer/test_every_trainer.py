@@ -42,13 +42,13 @@ def labelled_rows() -> Dataset:
 
 
 class Custom(BertForSequenceClassification):
-    """With the weights of `tiny_bert`."""
+    """With the weights of `tiny_bert`, as far as it has them."""
 
     @classmethod
     def tiny(cls) -> Any:
         plain = tiny_bert()
         model = cls(plain.config)
-        model.load_state_dict(plain.state_dict())
+        model.load_state_dict(plain.state_dict(), strict=False)
         return model.eval()
 
 
@@ -74,6 +74,23 @@ class NeedsLabels(Custom):
         return SequenceClassifierOutput(loss=nn.functional.cross_entropy(logits.float(), labels), logits=logits)
 
 
+class HasAnEncoderLayer(Custom):
+    """Of torch's own, which reads the weights of what it holds."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        torch.manual_seed(0)
+        layer = nn.TransformerEncoderLayer(config.hidden_size, 4, 64, batch_first=True)
+        self.mixer = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+
+    def forward(self, input_ids: Any = None, attention_mask: Any = None, labels: Any = None) -> Any:
+        hidden = self.bert(input_ids, attention_mask=attention_mask).last_hidden_state
+        mixed = self.mixer(hidden, src_key_padding_mask=attention_mask == 0)
+        logits = self.classifier(mixed[:, 0])
+        loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
 class ReadsANumber(Custom):
     """One number a row, and one for all of them."""
 
@@ -91,6 +108,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "tuples": ReturnsTuples.tiny,
     "a plain dictionary": ReturnsADict.tiny,
     "needs labels": NeedsLabels.tiny,
+    "an encoder layer of torch": HasAnEncoderLayer.tiny,
 }
 
 

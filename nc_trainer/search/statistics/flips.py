@@ -1,4 +1,8 @@
-"""What a trial changed, row by row, against the float baseline."""
+"""What a trial changed, row by row, against the float baseline.
+
+A row flips if its predicted class differs; with a set of labels, if the set differs; with a number, if that changes by
+more than a tolerance.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,15 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from nc_trainer.search.label_kinds import are_label_sets
+from nc_trainer.search.trial import first_array, predicted_classes, predicted_numbers
+
 
 @dataclass(frozen=True)
 class Flips:
-    """Rows whose predicted class differs from the baseline's.
+    """Rows whose answer differs from the baseline's.
 
     `better` rows were wrong and became right, `worse` rows were right and became wrong; a row that went from one
-    wrong class to another is in `changed` only. `p_value` is McNemar's, exact and two-sided: the probability of a
-    split at least this uneven if a flip were as likely to help as to hurt, Binomial(better + worse, 1/2); 1 when
-    there is nothing to split. All three are None where there is not one label per row.
+    wrong class to another is in `changed` only. A set of labels is right if all of it is. Of numbers, those that
+    moved towards their label are `better` and those that moved away from it are `worse`.
+
+    `p_value` is McNemar's, exact and two-sided: the probability of a split at least this uneven if a flip were as
+    likely to help as to hurt, Binomial(better + worse, 1/2); 1 when there is nothing to split. All three are None
+    where there is not one label per row. `tolerance` is that of numbers, None for others.
 
     Source: McNemar, "Note on the sampling error of the difference between correlated proportions or percentages"
     (1947); its use for classifiers: Dietterich, "Approximate statistical tests for comparing supervised
@@ -27,10 +37,30 @@ class Flips:
     better: int | None = None
     worse: int | None = None
     p_value: float | None = None
+    tolerance: float | None = None
+
+
+def compare_answers(before: Any, after: Any, labels: Any = None) -> Flips | None:
+    """Count flips in what a Trainer has predicted.
+
+    Args:
+        before: predictions of the float model, see `trial.predicted_classes` and `trial.predicted_numbers`.
+        after: the same of the trial.
+        labels: of the same rows.
+
+    Returns:
+        None where rows have neither a class, a set of labels, nor one number.
+    """
+    first, classes = first_array(before), (predicted_classes(before, labels), predicted_classes(after, labels))
+    if classes[0] is None or classes[1] is None:
+        return compare_numbers(predicted_numbers(before), predicted_numbers(after), labels)
+    if first is not None and are_label_sets(labels, first):
+        return compare_label_sets(classes[0], classes[1], labels)
+    return compare_classes(*classes, labels)
 
 
 def compare_classes(baseline: NDArray | None, trial: NDArray | None, labels: Any = None) -> Flips | None:
-    """Count flips.
+    """Count flips of classes.
 
     Args:
         baseline: predicted classes [rows, ...] of the float model, see `trial.predicted_classes`.
@@ -48,9 +78,53 @@ def compare_classes(baseline: NDArray | None, trial: NDArray | None, labels: Any
     changed = int(differs.reshape(rows, -1).any(axis=1).sum()) if rows else 0
     if not _one_label_per_row(labels, baseline):
         return Flips(rows, changed)
-    before, after = baseline == labels, trial == labels
+    return _of_right_rows(rows, changed, baseline == labels, trial == labels)
+
+
+def _of_right_rows(rows: int, changed: int, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Flips:
     better, worse = int((after & ~before).sum()), int((before & ~after).sum())
     return Flips(rows, changed, better, worse, mcnemar(better, worse))
+
+
+def compare_label_sets(before: NDArray, after: NDArray, labels: NDArray) -> Flips | None:
+    """Count the rows whose set of labels differs; all three are 0 or 1, [rows, labels]. None if shapes differ."""
+    if before.shape != after.shape:
+        return None
+    changed = int((before != after).any(axis=1).sum())
+    return _of_right_rows(len(before), changed, (before == labels).all(axis=1), (after == labels).all(axis=1))
+
+
+def compare_numbers(before: NDArray | None, after: NDArray | None, labels: Any = None) -> Flips | None:
+    """Count the rows of a regression that change by more than `number_tolerance`.
+
+    `p_value` is that of a sign test: the same binomial as McNemar's, of rows that moved towards their label and rows
+    that moved away from it.
+
+    Args:
+        before: floats [rows] of the float model.
+        after: the same of the trial.
+        labels: numbers [rows], or anything else if unknown.
+
+    Returns:
+        None if either is unknown or they differ in length.
+    """
+    if before is None or after is None or before.shape != after.shape or not before.size:
+        return None
+    tolerance = number_tolerance(before)
+    flipped = np.abs(after - before) > tolerance
+    rows, changed = len(before), int(flipped.sum())
+    if not isinstance(labels, np.ndarray) or labels.size != rows:
+        return Flips(rows, changed, tolerance=tolerance)
+    truth = labels.reshape(-1)
+    closer = np.abs(after - truth) < np.abs(before - truth)
+    better = int((flipped & closer).sum())
+    worse = int((flipped & (np.abs(after - truth) > np.abs(before - truth))).sum())
+    return Flips(rows, changed, better, worse, mcnemar(better, worse), tolerance)
+
+
+def number_tolerance(before: NDArray) -> float:
+    """By how much a prediction may change and is no flip: a tenth of the standard deviation of the float model's."""
+    return 0.1 * float(before.std(dtype=np.float64))
 
 
 def mcnemar(better: int, worse: int) -> float:

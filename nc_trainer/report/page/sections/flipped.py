@@ -3,6 +3,7 @@
 from nc_trainer.report.page.html import Html, join, tag
 from nc_trainer.report.page.number_format import count, share
 from nc_trainer.report.report_data import FlippedRow, ReportData
+from nc_trainer.search import Trial
 
 LONGEST = 600
 """Longer texts are cut, in characters."""
@@ -13,11 +14,14 @@ def flipped(data: ReportData) -> Html | None:
     chosen = data.chosen_trial
     if chosen is data.baseline or chosen.flips is None:
         return None
+    are_numbers = chosen.flip_tolerance is not None
+    if not chosen.flips and are_numbers:
+        return tag("p", f"None: no answer changed by more than {chosen.flip_tolerance:.3g}.")
     if not chosen.flips:
         return tag("p", f"None: both models give the same answer to all {count(chosen.rows or 0, 'row')}.")
     return join(
         tag("p", _counted(data), class_="muted"),
-        tag("ol", [tag("li", _example(row)) for row in data.flipped.examples], class_="examples")
+        tag("ol", [tag("li", _example(row, are_numbers)) for row in data.flipped.examples], class_="examples")
         if data.flipped.examples
         else None,
     )
@@ -26,24 +30,34 @@ def flipped(data: ReportData) -> Html | None:
 def _counted(data: ReportData) -> str:
     chosen = data.chosen_trial
     said = f"{chosen.flips} of {count(chosen.rows or 0, 'row')} changed their answer"
-    if chosen.better is not None and chosen.p_value is not None:
-        said += (
-            f": {chosen.better} became right and {chosen.worse} became wrong. Were a flip as likely to help as to "
-            f"hurt, so uneven a split or a more uneven one would come up with probability {chosen.p_value:.2f} "
-            "(McNemar's test)"
-        )
-    shown = "Each model's probability is that of its own answer." if data.flipped.examples else ""
-    return " ".join(part for part in (f"{said}.", shown, data.flipped.note) if part)
+    if chosen.flip_tolerance is not None:
+        said += f" by more than {chosen.flip_tolerance:.3g}, a tenth of the standard deviation of the float model's"
+    has_probabilities = any(row.float_probability is not None for row in data.flipped.examples)
+    shown = "Each model's probability is that of its own answer." if has_probabilities else ""
+    return " ".join(part for part in (f"{said}{_split(chosen)}.", shown, data.flipped.note) if part)
 
 
-def _example(row: FlippedRow) -> Html:
+def _split(chosen: Trial) -> str:
+    """Whether the answers that changed became better or worse, and whether that may be chance."""
+    if chosen.better is None or chosen.p_value is None:
+        return ""
+    better, worse, test = "became right", "became wrong", "McNemar's test"
+    if chosen.flip_tolerance is not None:
+        better, worse, test = "moved towards their label", "moved away from it", "a sign test"
+    return (
+        f": {chosen.better} {better} and {chosen.worse} {worse}. Were a flip as likely to help as to hurt, so uneven "
+        f"a split or a more uneven one would come up with probability {chosen.p_value:.2f} ({test})"
+    )
+
+
+def _example(row: FlippedRow, are_numbers: bool) -> Html:
     texts = [tag("p", _cut(text)) for text in row.texts] or [tag("p", "(no text)")]
     return join(
         tag("blockquote", texts),
         tag(
             "dl",
-            _answer("float", row.float_answer, row.float_probability, row.label),
-            _answer("int8", row.chosen_answer, row.chosen_probability, row.label),
+            _answer("float", row.float_answer, row.float_probability, None if are_numbers else row.label),
+            _answer("int8", row.chosen_answer, row.chosen_probability, None if are_numbers else row.label),
             tag("div", tag("dt", "label"), tag("dd", row.label)) if row.label is not None else None,
             tag("div", tag("dt", "row"), tag("dd", row.row)),
             class_="answers",
