@@ -10,7 +10,7 @@ from nc_trainer.config import TuningConfig
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.hub import attach
 from nc_trainer.int8.checked_model import checked_model, searchable
-from nc_trainer.int8.fusion import with_fusions
+from nc_trainer.int8.proof import proven
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 from nc_trainer.search.constraints import constrain_model
 
@@ -26,13 +26,16 @@ def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel
     """
     checked = checked_model(model)
     with searchable(checked):
-        recipe = _recipe(checked, config)
-        ModuleSwapper(checked).apply(recipe)
-        attach(checked, recipe)
+        swapper = ModuleSwapper(checked)
+        proof = proven(swapper, _recipe(checked, config), example_inputs(checked))
+        swapper.apply(proof.recipe)
+        attach(checked, proof.recipe)
+    for note in proof.notes:
+        logger.warning(note)
     logger.warning(
         "%d modules are int8 and nothing was evaluated, so what that costs in accuracy is not known: "
         "give `eval_func` to search for a model that keeps it.",
-        len(recipe.quantized),
+        len(proof.recipe.quantized),
     )
     return checked
 
@@ -42,4 +45,4 @@ def _recipe(model: PreTrainedModel, config: TuningConfig) -> Recipe:
     recipe = constrain_model(config.quantization, recipe, model).recipe
     if config.quantization.float_dtype == "bfloat16":  # `auto` is subject to a criterion, and there is none
         recipe = recipe.with_float_dtype("bfloat16")
-    return with_fusions(model, recipe, example_inputs(model))
+    return recipe

@@ -1,19 +1,20 @@
 """Recipe: which module gets which precision. The one description of a quantized model."""
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
 from nc_trainer.errors import CheckpointError, QuantizationError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 CHOICES = {
     "float_dtype": ("float32", "bfloat16"),
     "attention": ("model", "native"),
     "padding": ("compute", "skip"),
 }
+PADDING_SIDES = ("right", "left")
 
 
 class Precision(str, Enum):
@@ -44,6 +45,21 @@ class FusedActivation:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """What the proof of a recipe covers. A call outside of it is computed the plain way: nothing fused or skipped.
+
+    Attributes:
+        tokens: the longest second dimension of an input; None is no limit.
+        padding: the sides on which padding may stand where it is skipped: `right`, `left`.
+        attention: whether our attention may take the place of the model's.
+    """
+
+    tokens: int | None = None
+    padding: tuple[str, ...] = ()
+    attention: bool = True
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Precision by module name, for every module that can be quantized, and how the rest computes.
 
@@ -57,7 +73,13 @@ class Recipe:
         activations: by the name of a linear module, the activation that follows it and is applied by it while it
             is int8.
         attention: `model` for the model's own, `native` for the one of `nc_trainer.int8.ops`.
-        padding: `compute` or `skip`: whether int8 linear layers compute the rows of tokens that are masked out.
+        padding: `compute` or `skip`: whether the layers in `token_wise` compute the rows of tokens that are masked
+            out.
+        token_wise: linear modules whose input has a row for each token of the batch and no other.
+        float32_after: where the rest is bfloat16, the output of this module is cast to float32, as what follows
+            computes in it; empty for none.
+        float32_modules: the modules whose own parameters and buffers stay float32 for that.
+        coverage: for which calls all this was proven.
     """
 
     modules: Mapping[str, Precision]
@@ -66,6 +88,10 @@ class Recipe:
     activations: Mapping[str, FusedActivation] = field(default_factory=dict)
     attention: str = "model"
     padding: str = "compute"
+    token_wise: tuple[str, ...] = ()
+    float32_after: str = ""
+    float32_modules: tuple[str, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
 
     def __post_init__(self) -> None:
         for key, known in CHOICES.items():
@@ -77,6 +103,8 @@ class Recipe:
         object.__setattr__(self, "modules", MappingProxyType(frozen))
         object.__setattr__(self, "shared_inputs", tuple(tuple(group) for group in self.shared_inputs))
         object.__setattr__(self, "activations", MappingProxyType(dict(self.activations)))
+        object.__setattr__(self, "token_wise", tuple(self.token_wise))
+        object.__setattr__(self, "float32_modules", tuple(self.float32_modules))
 
     def __hash__(self) -> int:
         return hash((frozenset(self.modules.items()), self.float_dtype, self.attention, self.padding))
@@ -109,7 +137,12 @@ class Recipe:
 
     def with_float_dtype(self, float_dtype: str) -> "Recipe":
         """The same recipe with the rest in another float dtype; in bfloat16 the native attention computes it."""
-        return replace(self, float_dtype=float_dtype, attention="native" if float_dtype == "bfloat16" else "model")
+        native = float_dtype == "bfloat16" and self.coverage.attention
+        return replace(self, float_dtype=float_dtype, attention="native" if native else "model")
+
+    def fused(self, shared_inputs: Iterable[tuple[str, ...]], activations: Mapping[str, FusedActivation]) -> "Recipe":
+        """The same recipe with these fusions and no others."""
+        return replace(self, shared_inputs=tuple(shared_inputs), activations=activations)
 
     def in_float(self) -> "Recipe":
         """The model as it was: every module in float, fp32, its own attention, nothing fused."""
@@ -135,6 +168,13 @@ class Recipe:
                 for name, fused in self.activations.items()
                 if name in kept
             },
+            token_wise=tuple(kept[name] for name in self.token_wise if name in kept),
+            float32_after=self.float32_after.removeprefix(prefix) if self.float32_after.startswith(prefix) else "",
+            float32_modules=tuple(
+                name.removeprefix(prefix)
+                for name in self.float32_modules
+                if name.startswith(prefix) and name.removeprefix(prefix) in present
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,11 +187,18 @@ class Recipe:
             "modules": {name: value.value for name, value in self.modules.items()},
             "shared_inputs": [list(group) for group in self.shared_inputs],
             "activations": {name: [fused.module, fused.function] for name, fused in self.activations.items()},
+            "token_wise": list(self.token_wise),
+            "float32_after": self.float32_after,
+            "float32_modules": list(self.float32_modules),
+            "coverage": {**asdict(self.coverage), "padding": list(self.coverage.padding)},
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
-        """Read what `to_dict` wrote, also what version 1 wrote, which knew only modules and float dtype.
+        """Read what `to_dict` wrote, also what earlier versions wrote.
+
+        Version 1 knew only modules and float dtype. Version 2 did not know for which layers and calls skipped padding
+        holds, so that its padding is computed.
 
         Raises:
             CheckpointError: a key is missing or unknown, or the version or a precision is not known here.
@@ -169,10 +216,20 @@ class Recipe:
             {name: FusedActivation(*fused) for name, fused in data["activations"].items()},
             data["attention"],
             data["padding"],
+            tuple(data["token_wise"]),
+            data["float32_after"],
+            tuple(data["float32_modules"]),
+            _coverage(data["coverage"]),
         )
 
 
 FIRST_VERSION = {"attention": "model", "padding": "compute", "shared_inputs": [], "activations": {}}
+SECOND_VERSION = {
+    "token_wise": [],
+    "float32_after": "",
+    "float32_modules": [],
+    "coverage": {"tokens": None, "padding": [], "attention": True},
+}
 KEYS = {
     "format_version": int,
     "float_dtype": str,
@@ -181,18 +238,25 @@ KEYS = {
     "modules": Mapping,
     "shared_inputs": list,
     "activations": Mapping,
+    "token_wise": list,
+    "float32_after": str,
+    "float32_modules": list,
+    "coverage": Mapping,
 }
 
 
 def _upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """What any version wrote that is known, as this one writes it."""
     version = data.get("format_version", FORMAT_VERSION)
-    if version not in (1, FORMAT_VERSION):
+    if version not in (1, 2, FORMAT_VERSION):
         raise CheckpointError(
             f"Recipe: format_version {version!r} is not known, expected {FORMAT_VERSION} or an older one. "
             "The model was probably written by a newer nc_trainer: upgrade it."
         )
-    return {**FIRST_VERSION, **data, "format_version": FORMAT_VERSION} if version == 1 else data
+    if version == FORMAT_VERSION:
+        return data
+    missing = {**FIRST_VERSION, **SECOND_VERSION} if version == 1 else SECOND_VERSION
+    return {**missing, **data, "format_version": FORMAT_VERSION}
 
 
 def _check_keys(data: Mapping[str, Any]) -> None:
@@ -203,12 +267,26 @@ def _check_keys(data: Mapping[str, Any]) -> None:
             raise CheckpointError(f"Recipe: `{key}` is {data[key]!r}, expected a {kind.__name__}.")
     names = [name for group in data["shared_inputs"] for name in (group if isinstance(group, list) else [None])]
     pairs = [item for fused in data["activations"].values() for item in (fused if _is_pair(fused) else [None])]
-    if not all(isinstance(item, str) for item in (*names, *pairs)):
+    if not all(isinstance(item, str) for item in (*names, *pairs, *data["token_wise"], *data["float32_modules"])):
         raise CheckpointError(
-            "Recipe: expected `shared_inputs` to be lists of module names and "
-            "`activations` pairs of module and function."
+            "Recipe: expected `shared_inputs` to be lists of module names, "
+            "`activations` pairs of module and function, and `token_wise` and `float32_modules` module names."
         )
 
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2
+
+
+def _coverage(data: Mapping[str, Any]) -> Coverage:
+    if set(data) != {field.name for field in fields(Coverage)}:
+        raise CheckpointError(
+            f"Recipe: expected `coverage` to have tokens, padding and attention, found {sorted(data)}."
+        )
+    tokens, padding, attention = data["tokens"], data["padding"], data["attention"]
+    known = isinstance(padding, list) and all(side in PADDING_SIDES for side in padding)
+    if type(tokens) not in (int, type(None)) or not known or not isinstance(attention, bool):
+        raise CheckpointError(
+            f"Recipe: `coverage` is {dict(data)!r}, expected a number, sides {PADDING_SIDES} and a bool."
+        )
+    return Coverage(tokens, tuple(padding), attention)

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from nc_trainer.config.recipe import Precision, Recipe
 from nc_trainer.errors import QuantizationError
+from nc_trainer.int8.beyond_modules import compute_as
 from nc_trainer.int8.float_parts import FloatParts, cast_float_parts
-from nc_trainer.int8.fusion import fuse
 from nc_trainer.int8.module_tree import named_modules, names_of, place, submodule
-from nc_trainer.int8.nn import KINDS, Int8Module, restore_attention, skip_padding, use_native_attention
+from nc_trainer.int8.nn import KINDS, Int8Module, share_hooks
+from nc_trainer.int8.recipe_check import check_recipe
 
 
 def quantizable_modules(model: nn.Module, *, embeddings: bool = False) -> dict[str, Precision]:
@@ -82,18 +83,18 @@ class ModuleSwapper:
         """Make the model what the recipe says.
 
         Raises:
-            QuantizationError: the recipe names a module that the model does not have, or of another kind.
+            QuantizationError: the recipe does not fit the model, see `check_recipe`; the model is as it was then.
         """
-        for name, precision in recipe.modules.items():
-            self._remember(name)
-            _check_precision(name, self._float[name], precision)
+        check_recipe(self.model, recipe, self._float_module)
         self._undo_rest()
+        for name in recipe.modules:
+            self._remember(name)
         for name, precision in recipe.modules.items():
             module = self._float[name] if precision is Precision.FLOAT else self._int8_module(name)
             place(self.model, self._names[name], module)
         if recipe.float_dtype != "float32":
-            self._float_parts.cast(getattr(torch, recipe.float_dtype))
-        self._undo = _compute_as(self.model, recipe)
+            self._float_parts.cast(getattr(torch, recipe.float_dtype), recipe.float32_modules)
+        self._undo = compute_as(self.model, recipe)
 
     def restore(self) -> None:
         """Make the model what it was."""
@@ -112,6 +113,9 @@ class ModuleSwapper:
             self._remember(name)
         return {name: _weight(self._float[name]).numel() for name in recipe.modules}
 
+    def _float_module(self, name: str) -> nn.Module:
+        return self._float[name] if name in self._float else submodule(self.model, name)
+
     def _remember(self, name: str) -> None:
         if name not in self._float:
             self._float[name] = submodule(self.model, name)
@@ -121,14 +125,19 @@ class ModuleSwapper:
         if name not in self._int8:
             original = self._float[name]
             self._int8[name] = KINDS[type(original)].from_float(original)
+            share_hooks(original, self._int8[name])
         return self._int8[name].train(self.model.training)
 
 
 def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> None:
-    """Replace the modules that the recipe makes int8 by empty int8 ones, for a checkpoint to fill."""
+    """Replace the modules that the recipe makes int8 by empty int8 ones, for a checkpoint to fill.
+
+    Raises:
+        QuantizationError: the recipe does not fit the model, see `check_recipe`; the model is as it was then.
+    """
+    check_recipe(model, recipe)
     for name in recipe.quantized:
         original = submodule(model, name)
-        _check_precision(name, original, recipe.modules[name])
         with torch.device(_weight(original).device):
             empty = KINDS[type(original)].empty_like(original)
         place(model, names_of(model, original), empty)
@@ -137,23 +146,8 @@ def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> None:
 def finish_loaded(model: nn.Module, recipe: Recipe) -> None:
     """What a model needs, after a checkpoint has filled its int8 modules, to be what the recipe says."""
     if recipe.float_dtype != "float32":
-        cast_float_parts(model, getattr(torch, recipe.float_dtype))
-    _compute_as(model, recipe)
-
-
-def _compute_as(model: nn.Module, recipe: Recipe) -> Callable[[], None]:
-    """What the recipe says beyond modules and dtypes; returns a function that undoes it."""
-    undo = [fuse(model, recipe)]
-    if recipe.attention == "native" and use_native_attention(model):
-        undo.append(lambda: restore_attention(model))
-    if recipe.padding == "skip":
-        undo.append(skip_padding(model))
-
-    def undo_all() -> None:
-        for step in undo:
-            step()
-
-    return undo_all
+        cast_float_parts(model, getattr(torch, recipe.float_dtype), recipe.float32_modules)
+    compute_as(model, recipe)
 
 
 def _weight(module: nn.Module) -> Tensor:
@@ -162,13 +156,3 @@ def _weight(module: nn.Module) -> Tensor:
     if not isinstance(weight, Tensor):
         raise QuantizationError(f"{type(module).__name__}.weight is not a tensor.")
     return weight
-
-
-def _check_precision(name: str, module: nn.Module, precision: Precision) -> None:
-    if precision is Precision.FLOAT:
-        return
-    kind = KINDS.get(type(module))
-    if kind is None or kind.precision is not precision:
-        raise QuantizationError(
-            f"The recipe makes `{name}` {precision.value}, which a {type(module).__name__} cannot be."
-        )

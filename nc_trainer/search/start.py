@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from nc_trainer.config import QuantizationConfig, TuningConfig
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.int8.float_parts import float_dtype
-from nc_trainer.int8.fusion import with_fusions
-from nc_trainer.int8.padding import with_padding_skipped
+from nc_trainer.int8.proof import proven
 from nc_trainer.search.constraints import constrain_model
 from nc_trainer.search.search import Search
 from nc_trainer.search.strategies import Strategy, make_strategy
@@ -16,21 +15,22 @@ from nc_trainer.search.strategies.float_dtype import NarrowFloat
 
 @dataclass(frozen=True)
 class Start:
-    """The first proposal, and what proposes the others."""
+    """The first proposal, what proposes the others, and what was not applied to the model and why."""
 
     recipe: Recipe
     strategy: Strategy
+    notes: tuple[str, ...] = ()
 
 
 def starting_point(search: Search) -> Start:
     """What the configuration fixes is fixed in the recipe, and the strategy is shown the rest.
 
-    Forward passes over one row show what can be fused and whether padding counts; the model is left in float.
+    What can be fused and left out is proven on the model, which is left in float.
 
     Raises:
         ConfigError: the configuration does not fit the model.
     """
-    wanted, example = search.config.quantization, search.rows.example()
+    wanted = search.config.quantization
     strategy = make_strategy(search.config.tuning.strategy.name)
     constraints = constrain_model(wanted, search.recipe, search.model)
     recipe = constraints.recipe.with_float_dtype(float_dtype(wanted.float_dtype))
@@ -38,8 +38,8 @@ def starting_point(search: Search) -> Start:
         strategy = Constrained(strategy, constraints.free)
     if _may_widen(wanted, recipe):
         strategy = NarrowFloat(strategy, stops_when_found=not search.config.tuning.exit_policy.timeout)
-    fused = with_fusions(search.model, recipe, example)
-    return Start(with_padding_skipped(search.swapper, fused, example), strategy)
+    proof = proven(search.swapper, recipe, search.rows.example())
+    return Start(proof.recipe, strategy, proof.notes)
 
 
 def expected_trials(start: Start, config: TuningConfig) -> int:

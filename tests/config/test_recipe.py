@@ -63,14 +63,21 @@ def test_an_unknown_fallback_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 3}, "format_version 3 is not known"),
+        ({"format_version": 4}, "format_version 4 is not known"),
         ({"modules": {"a": "int4"}}, "module `a` has precision 'int4'"),
         ({"modules": ["a"]}, "`modules` is \\['a'\\], expected a Mapping"),
         ({"shared_inputs": ["ab"]}, "expected `shared_inputs` to be lists of module names"),
         ({"activations": {"a": ["b"]}}, "`activations` pairs of module and function"),
+        ({"token_wise": [1]}, "`token_wise` and `float32_modules` module names"),
+        ({"coverage": {"tokens": 512}}, "expected `coverage` to have tokens, padding and attention"),
+        ({"coverage": {"tokens": "512", "padding": [], "attention": True}}, "`coverage` is .*expected a number"),
+        ({"coverage": {"tokens": 512, "padding": ["up"], "attention": True}}, "`coverage` is .*sides"),
         ({"extra": 1}, "expected the keys"),
     ],
-    ids=["version", "precision", "shape", "shared-inputs", "activations", "unknown-key"],
+    ids=[
+        *("version", "precision", "shape", "shared-inputs", "activations", "token-wise"),
+        *("coverage-keys", "coverage-tokens", "coverage-sides", "unknown-key"),
+    ],
 )
 def test_a_damaged_description_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(CheckpointError, match=message):

@@ -1,7 +1,6 @@
 """Models with other heads than a classifier's: quantized, saved, loaded again, timed."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,8 @@ from transformers import (
 
 from nc_trainer import OptimizedModel, QuantizationTrainer, TuningConfig
 from nc_trainer.int8.nn import Int8Linear
-from nc_trainer.int8.padding import padded_batch, with_padding_skipped
+from nc_trainer.int8.proof import proven
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
-from nc_trainer.int8.replay import logits
 from nc_trainer.search.statistics.flips import compare_classes
 from nc_trainer.trainer.batches import evaluation_batches
 from nc_trainer.trainer.seq2seq import QuantizationSeq2SeqTrainer, QuantizationSeq2SeqTrainingArguments
@@ -176,15 +174,12 @@ def test_a_decoder_with_inputs_of_its_own_computes_all_of_its_rows(name: str, tm
     trainer = generation(name)(tmp_path)
     tokens = torch.tensor([trainer.eval_dataset[0]["input_ids"]])
     row = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), "decoder_input_ids": tokens[:, :3]}
-    batch = padded_batch(row, trainer.model)
-    assert batch is not None
-    assert batch["decoder_input_ids"].shape == batch["input_ids"].shape
-    swapper, recipe = ModuleSwapper(trainer.model), full_recipe(trainer.model)
-    swapper.apply(replace(recipe, padding="skip"))
-    skipped = logits(trainer.model, batch)
-    swapper.apply(recipe)
-    assert not torch.equal(skipped[0], logits(trainer.model, batch)[0])
-    assert with_padding_skipped(swapper, recipe, row) == recipe
+    swapper = ModuleSwapper(trainer.model)
+    recipe = proven(swapper, full_recipe(trainer.model), row).recipe
+    assert recipe.padding == "skip"
+    reads_the_encoder = ("encoder_attn.k_proj", "encoder_attn.v_proj", "EncDecAttention.k", "EncDecAttention.v")
+    others = [name for name in recipe.token_wise if not name.endswith(reads_the_encoder)]
+    assert [name for name in others if "decoder" in name or "lm_head" in name] == []
 
 
 @pytest.mark.parametrize("name", ["bart", "t5"])

@@ -21,7 +21,7 @@ def test_reload_is_bit_equal(name: str, embeddings: bool, float_dtype: str, tmp_
     model = small(name)
     before = logits(model)
     recipe = full_recipe(model, embeddings=embeddings).with_float_dtype(float_dtype)
-    recipe = with_fusions(model, recipe, {"input_ids": IDS})
+    recipe = with_fusions(model, recipe, [{"input_ids": IDS}])
     ModuleSwapper(model).apply(recipe)
     attach(model, recipe)
     quantized = logits(model)

@@ -90,7 +90,7 @@ def test_the_base_model_loads_without_the_head(tmp_path: Path) -> None:
 
 def test_query_key_and_value_share_their_input() -> None:
     model = small("xlnet")
-    recipe = with_fusions(model, full_recipe(model), {"input_ids": IDS})
+    recipe = with_fusions(model, full_recipe(model), [{"input_ids": IDS}])
     assert recipe.shared_inputs == tuple(
         tuple(f"transformer.layer.{layer}.rel_attn.{name}" for name in "qkv") for layer in range(2)
     )
@@ -121,6 +121,6 @@ def test_a_ranking_does_not_compute_what_comes_before_a_projection() -> None:
 
 def test_torch_compile_sees_one_graph() -> None:
     model = small("xlnet")
-    model = quantized(model, with_fusions(model, full_recipe(model), {"input_ids": IDS}))
+    model = quantized(model, with_fusions(model, full_recipe(model), [{"input_ids": IDS}]))
     compiled = torch.compile(model, backend="eager", fullgraph=True)
     assert torch.equal(logits(compiled), logits(model))

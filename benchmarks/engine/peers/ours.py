@@ -7,8 +7,7 @@ from transformers import PreTrainedModel
 
 from nc_trainer.hub import attach, describe_engine
 from nc_trainer.int8.float_parts import float_dtype
-from nc_trainer.int8.fusion import with_fusions
-from nc_trainer.int8.padding import with_padding_skipped
+from nc_trainer.int8.proof import proven
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 from peers import compiling
 from peers.interface import Batch, Peer, Task
@@ -29,7 +28,7 @@ def quantized(float_model: PreTrainedModel, batch: Batch) -> PreTrainedModel:
         example = {key: value[:1] for key, value in batch.items()}
         recipe = full_recipe(model).with_float_dtype(float_dtype("auto"))
         swapper = ModuleSwapper(model)
-        recipe = with_padding_skipped(swapper, with_fusions(model, recipe, example), example)
+        recipe = proven(swapper, recipe, example).recipe
         swapper.apply(recipe)
         attach(model, recipe)
     return model

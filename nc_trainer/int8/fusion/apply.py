@@ -5,27 +5,29 @@ from collections.abc import Callable
 from torch import nn
 
 from nc_trainer.config.recipe import FusedActivation, Precision, Recipe
-from nc_trainer.errors import QuantizationError
 from nc_trainer.int8.module_tree import names_of, place, submodule
-from nc_trainer.int8.nn import Int8Linear, SharedInput
+from nc_trainer.int8.nn import Int8Linear, SharedInput, TakenOver, has_hooks, share_hooks
 
 
 def fuse(model: nn.Module, recipe: Recipe) -> Callable[[], None]:
     """Fuse what the recipe says, where the modules are int8. No key of `state_dict` changes.
 
+    A layer that takes an activation over is computed on its own, also if it shares its input. Where somebody watches
+    a layer or its activation with hooks, the two stay apart, so that the hooks see what they saw in float.
+
+    Args:
+        model: its modules are what the recipe says.
+        recipe: checked against the model, see `nc_trainer.int8.recipe_check`.
+
     Returns:
         A function that undoes it.
-
-    Raises:
-        QuantizationError: the recipe names a module that the model does not have.
     """
-    undo: list[Callable[[], None]] = []
+    undo = _take_over_activations(model, recipe)
     for names in recipe.shared_inputs:
-        members = [_linear(model, name) for name in names if _is_int8(recipe, name)]
+        members = [module for name in names if isinstance(module := submodule(model, name), Int8Linear)]
+        members = [member for member in members if member.activation == "none"]
         if len(members) > 1:
             undo.append(_share(members))
-    for name, fused in _fusable_activations(recipe).items():
-        undo.append(_take_over(model, _linear(model, name), fused.module, fused.function))
 
     def undo_all() -> None:
         for step in reversed(undo):
@@ -34,21 +36,14 @@ def fuse(model: nn.Module, recipe: Recipe) -> Callable[[], None]:
     return undo_all
 
 
-def _is_int8(recipe: Recipe, name: str) -> bool:
-    return recipe.modules.get(name) is Precision.INT8_DYNAMIC
-
-
-def _fusable_activations(recipe: Recipe) -> dict[str, FusedActivation]:
-    """Of linear layers that are int8, unless another layer that is not needs the same activation module."""
-    needed = {fused.module for name, fused in recipe.activations.items() if not _is_int8(recipe, name)}
-    return {name: fused for name, fused in recipe.activations.items() if fused.module not in needed}
-
-
-def _linear(model: nn.Module, name: str) -> Int8Linear:
-    module = submodule(model, name)
-    if not isinstance(module, Int8Linear):
-        raise QuantizationError(f"The recipe fuses `{name}`, which is a {type(module).__name__}, not an int8 layer.")
-    return module
+def _take_over_activations(model: nn.Module, recipe: Recipe) -> list[Callable[[], None]]:
+    undo: list[Callable[[], None]] = []
+    for name, fused in recipe.activations.items():
+        linear, activation = submodule(model, name), submodule(model, fused.module)
+        int8 = recipe.modules.get(name) is Precision.INT8_DYNAMIC
+        if int8 and isinstance(linear, Int8Linear) and not has_hooks(linear) and not has_hooks(activation):
+            undo.append(_take_over(model, linear, activation, fused))
+    return undo
 
 
 def _share(members: list[Int8Linear]) -> Callable[[], None]:
@@ -63,15 +58,19 @@ def _share(members: list[Int8Linear]) -> Callable[[], None]:
     return undo
 
 
-def _take_over(model: nn.Module, linear: Int8Linear, name: str, function: str) -> Callable[[], None]:
-    """The linear layer applies the activation; its module does nothing, and may be shared by several layers."""
-    original = submodule(model, name)
-    names = names_of(model, original)
-    place(model, names, nn.Identity())
-    linear.activation = function
+def _take_over(
+    model: nn.Module, linear: Int8Linear, activation: nn.Module, fused: FusedActivation
+) -> Callable[[], None]:
+    """The linear layer applies the activation, whose module may serve several layers."""
+    names = [] if isinstance(activation, TakenOver) else names_of(model, activation)
+    if names:
+        stand_in = TakenOver(activation).train(activation.training)
+        share_hooks(activation, stand_in)
+        place(model, names, stand_in)
+    linear.activation = fused.function
 
     def undo() -> None:
         linear.activation = "none"
-        place(model, names, original)
+        place(model, names, activation)
 
     return undo

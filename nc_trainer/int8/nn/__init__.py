@@ -13,12 +13,14 @@ from nc_trainer.config.recipe import Precision
 from nc_trainer.int8.nn.attention_interface import restore_attention, use_native_attention
 from nc_trainer.int8.nn.bare_parameters import projections_of
 from nc_trainer.int8.nn.conv1d import conv1d_empty_like, conv1d_from_float
+from nc_trainer.int8.nn.current_batch import CurrentBatch
 from nc_trainer.int8.nn.embedding import Int8Embedding
 from nc_trainer.int8.nn.int8_module import Int8Module
 from nc_trainer.int8.nn.linear import Int8Linear
 from nc_trainer.int8.nn.projection import Int8Projection, Projection
-from nc_trainer.int8.nn.real_rows import skip_padding
 from nc_trainer.int8.nn.shared_input import SharedInput
+from nc_trainer.int8.nn.taken_over import TakenOver
+from nc_trainer.int8.nn.user_hooks import has_hooks, share_hooks
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ KINDS: dict[type[nn.Module], Kind] = {
 
 __all__ = [
     "KINDS",
+    "CurrentBatch",
     "Int8Embedding",
     "Int8Linear",
     "Int8Module",
@@ -46,8 +49,10 @@ __all__ = [
     "Kind",
     "Projection",
     "SharedInput",
+    "TakenOver",
+    "has_hooks",
     "projections_of",
     "restore_attention",
-    "skip_padding",
+    "share_hooks",
     "use_native_attention",
 ]

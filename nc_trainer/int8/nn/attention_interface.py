@@ -54,7 +54,8 @@ def attention_forward(
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     causal = bool(causal and attention_mask is None and query.shape[2] > 1)
     ours = (
-        _tensors_fit(query, key, value, attention_mask)
+        not (module.training and torch.is_grad_enabled())
+        and _tensors_fit(query, key, value, attention_mask)
         and not dropout
         and scale > 0
         and not (causal and query.shape[2] != key.shape[2])
@@ -70,15 +71,11 @@ def attention_forward(
 
 
 def _tensors_fit(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> bool:
-    """Whether the kernels take these tensors, and nobody wants gradients of them."""
+    """Whether the kernels take these tensors."""
     tensors = (query, key, value)
     if any(t.dtype != torch.bfloat16 or t.device.type != "cpu" for t in tensors) or key.shape != value.shape:
         return False
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
-        return False
-    return mask is None or (
-        mask.dtype in MASK_DTYPES and not mask.requires_grad and mask.shape[-1] == key.shape[2] and mask.dim() == 4
-    )
+    return mask is None or (mask.dtype in MASK_DTYPES and mask.shape[-1] == key.shape[2] and mask.dim() == 4)
 
 
 def _operator() -> Any:

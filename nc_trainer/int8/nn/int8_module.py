@@ -1,11 +1,13 @@
 """What all int8 modules share: buffers only, and a clear refusal to be trained."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nc_trainer.errors import TrainingRefusedError
+from nc_trainer.int8.nn.kept_dtypes import check_keeps
 
 
 class Int8Module(nn.Module):
@@ -23,6 +25,11 @@ class Int8Module(nn.Module):
         """
         if not isinstance(value, nn.Parameter):
             super().__setattr__(name, value)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Int8Module":
+        """Through this torch casts and moves modules: scales stay float32, and int8 is computed on the CPU."""
+        check_keeps(fn)
+        return super()._apply(fn, recurse)
 
     def refuse_training(self) -> None:
         """Call first in `forward`.

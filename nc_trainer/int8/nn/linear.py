@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from nc_trainer.int8.nn.int8_module import Int8Module
 from nc_trainer.int8.nn.shared_input import SharedInput
+from nc_trainer.int8.nn.taken_over import mark_activated
 from nc_trainer.int8.ops import int8_linears, quantize_rows
 
 if TYPE_CHECKING:
-    from nc_trainer.int8.nn.real_rows import RealRows
+    from nc_trainer.int8.nn.current_batch import CurrentBatch
 
 
 class Int8Linear(Int8Module):
@@ -30,7 +31,8 @@ class Int8Linear(Int8Module):
         self.in_features, self.out_features = in_features, out_features
         self.activation = "none"  # applied to the output; see `nc_trainer.int8.ops.ACTIVATIONS`
         self.shared: SharedInput | None = None
-        self.real_rows: RealRows | None = None
+        self.batch: CurrentBatch | None = None  # what it knows of the batch: None is nothing, and no limits
+        self.token_wise = False  # whether its rows are the tokens of the batch, so that padding can be left out
         self.register_buffer("qweight", torch.zeros(out_features, in_features, dtype=torch.int8))
         self.register_buffer("scale", torch.zeros(out_features, dtype=torch.float32))
         self.register_buffer("bias", torch.zeros(out_features, dtype=torch.float32) if bias else None)
@@ -62,11 +64,16 @@ class Int8Linear(Int8Module):
 
     def compute(self, x: Tensor) -> Tensor:
         """`forward` of this module on its own."""
-        return int8_linears(x, [self.qweight], [self.scale], [self.bias], self.activation, self.rows_of(x))[0]
+        fused = self.activation != "none" and (self.batch is None or self.batch.is_covered())
+        activation = self.activation if fused else "none"
+        y = int8_linears(x, [self.qweight], [self.scale], [self.bias], activation, self.rows_of(x))[0]
+        if fused:
+            mark_activated(y)
+        return y
 
     def rows_of(self, x: Tensor) -> Tensor | None:
         """The rows of `x` that are to be computed, None for all."""
-        return None if self.real_rows is None else self.real_rows.of(x)
+        return self.batch.rows_of(x) if self.token_wise and self.batch is not None else None
 
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
+from nc_trainer.int8.nn.taken_over import version_of
 from nc_trainer.int8.ops import int8_linears
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class SharedInput:
     A member that comes with another tensor, or with one that was changed since, is computed on its own.
 
     Args:
-        members: in the order in which the model calls them.
+        members: in the order in which the model calls them; none takes an activation over.
     """
 
     def __init__(self, members: Sequence[Int8Linear]) -> None:
@@ -28,10 +28,14 @@ class SharedInput:
         # One attribute, replaced as a whole: threads that run the same model get a wrong `x`, never a wrong output.
         self._waiting: tuple[Tensor, int, dict[Int8Linear, Tensor]] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What waits for other members stays in its process."""
+        return {**vars(self), "_waiting": None}
+
     def output_of(self, member: Int8Linear, x: Tensor) -> Tensor:
         """What `member` returns for `x`."""
         waiting = self._waiting
-        if waiting is not None and waiting[0] is x and waiting[1] == _version(x) and member in waiting[2]:
+        if waiting is not None and waiting[0] is x and waiting[1] == version_of(x) and member in waiting[2]:
             output = waiting[2].pop(member)
             if not waiting[2]:
                 self._waiting = None
@@ -45,12 +49,5 @@ class SharedInput:
             [linear.bias for linear in self.members],
             rows=member.rows_of(x),
         )
-        self._waiting = (x, _version(x), dict(zip(self.members[1:], others, strict=True)))
+        self._waiting = (x, version_of(x), dict(zip(self.members[1:], others, strict=True)))
         return first
-
-
-def _version(x: Tensor) -> int:
-    """How often `x` was written to; tensors of inference mode do not count it."""
-    if torch.compiler.is_compiling():  # cannot be asked there; the pass that found the group saw no write
-        return 0
-    return 0 if x.is_inference() else x._version

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nc_trainer import Precision, QuantizationError, Recipe
 from nc_trainer.config.recipe import FusedActivation
 from nc_trainer.int8.fusion import with_fusions
-from nc_trainer.int8.nn import Int8Linear
+from nc_trainer.int8.nn import Int8Linear, TakenOver
 from nc_trainer.int8.ops import use_engine
 from nc_trainer.int8.quantize import ModuleSwapper
 
@@ -50,7 +50,7 @@ def _exact() -> Iterator[None]:
 def test_fused_and_separate_return_the_same_bits(fallbacks: tuple[str, ...]) -> None:
     model = Block()
     swapper, recipe = ModuleSwapper(model), int8(model, *fallbacks)
-    fused = with_fusions(model, int8(model), {"x": torch.randn(1, 16)}).with_fallbacks(fallbacks)
+    fused = with_fusions(model, int8(model), [{"x": torch.randn(1, 16)}]).with_fallbacks(fallbacks)
     assert fused.shared_inputs
     assert fused.activations
     swapper.apply(recipe)
@@ -63,8 +63,8 @@ def test_a_fused_activation_does_nothing_itself_and_comes_back() -> None:
     model = Block()
     swapper, original = ModuleSwapper(model), model.act
     keys = set(model.state_dict())
-    swapper.apply(with_fusions(model, int8(model), {"x": torch.randn(1, 16)}))
-    assert isinstance(model.get_submodule("act"), nn.Identity)
+    swapper.apply(with_fusions(model, int8(model), [{"x": torch.randn(1, 16)}]))
+    assert isinstance(model.get_submodule("act"), TakenOver)
     assert model.up.activation == "relu"
     assert {key.rpartition(".")[0] for key in model.state_dict()} == {key.rpartition(".")[0] for key in keys}
     swapper.restore()
@@ -75,9 +75,9 @@ def test_an_activation_with_a_second_name_is_replaced_under_both() -> None:
     model = nn.ModuleDict({"one": Block(), "two": Block()})
     model["two"].act = model["one"].act
     model.forward = lambda x: model["two"](model["one"](x))
-    fused = with_fusions(model, int8(model), {"x": torch.randn(1, 16)})
+    fused = with_fusions(model, int8(model), [{"x": torch.randn(1, 16)}])
     ModuleSwapper(model).apply(fused)
-    assert type(model["one"].act) is type(model["two"].act) is nn.Identity
+    assert type(model["one"].act) is type(model["two"].act) is TakenOver
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_activation_with_a_second_name_is_replaced_under_both() -> None:
 )
 def test_an_input_that_is_not_the_same_after_all_is_computed_anew(between: Callable[[Tensor], Tensor]) -> None:
     model = Block()
-    recipe = with_fusions(model, int8(model), {"x": torch.randn(1, 16)})
+    recipe = with_fusions(model, int8(model), [{"x": torch.randn(1, 16)}])
     model.between = between
     swapper = ModuleSwapper(model)
     swapper.apply(int8(model))
@@ -96,7 +96,7 @@ def test_an_input_that_is_not_the_same_after_all_is_computed_anew(between: Calla
 
 def test_members_called_in_another_order_are_right() -> None:
     model = Block().eval()
-    ModuleSwapper(model).apply(with_fusions(model, int8(model), {"x": torch.randn(1, 16)}))
+    ModuleSwapper(model).apply(with_fusions(model, int8(model), [{"x": torch.randn(1, 16)}]))
     x, y = torch.randn(2, 16), torch.randn(2, 16)
     members = {"query": model.query, "key": model.key, "value": model.value}
     expected = {name: member(x.clone()) for name, member in members.items()}
@@ -108,7 +108,7 @@ def test_members_called_in_another_order_are_right() -> None:
 
 def test_inference_mode_works() -> None:
     model = Block()
-    ModuleSwapper(model).apply(with_fusions(model, int8(model), {"x": torch.randn(1, 16)}))
+    ModuleSwapper(model).apply(with_fusions(model, int8(model), [{"x": torch.randn(1, 16)}]))
     expected = output(model)
     torch.manual_seed(1)
     with torch.inference_mode():
@@ -131,7 +131,7 @@ def test_a_recipe_that_fuses_what_is_not_there_is_refused(fusions: dict[str, Any
 
 def test_the_compiled_model_has_no_graph_break_and_the_same_bits() -> None:
     model = Block()
-    ModuleSwapper(model).apply(with_fusions(model, int8(model), {"x": torch.randn(1, 16)}))
+    ModuleSwapper(model).apply(with_fusions(model, int8(model), [{"x": torch.randn(1, 16)}]))
     assert isinstance(model.query, Int8Linear)
     expected = output(model)
     torch.manual_seed(1)

@@ -18,7 +18,7 @@ BATCH = {
 
 def int8_bert(float_dtype: str) -> PreTrainedModel:
     model = tiny_bert()
-    recipe = with_fusions(model, full_recipe(model).with_float_dtype(float_dtype), BATCH)
+    recipe = with_fusions(model, full_recipe(model).with_float_dtype(float_dtype), [BATCH])
     ModuleSwapper(model).apply(replace(recipe, padding="skip"))
     return model
 
@@ -36,8 +36,9 @@ def test_one_graph_without_breaks_returns_the_bits_of_eager(float_dtype: str) ->
     with torch.no_grad():
         compiled = torch.compile(model, fullgraph=True, backend=count)
         assert torch.equal(compiled(**BATCH).logits, model(**BATCH).logits)
-    # Of 14 linear layers, query, key and value of each of two blocks are one call.
-    assert calls == [10]
+    # Of 14 linear layers, query, key and value of each of two blocks are one call. What the model returns is cast to
+    # float32 in a graph of its own.
+    assert [count for count in calls if count] == [10]
 
 
 def test_an_exported_model_returns_the_bits_of_eager() -> None:

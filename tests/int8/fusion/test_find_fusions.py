@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from nc_trainer import Precision, Recipe
 from nc_trainer.int8.fusion import with_fusions
 
-X = {"x": torch.randn(2, 3, 4)}
+X = [{"x": torch.randn(2, 3, 4)}]
 
 
 class Layers(nn.Module):
@@ -86,7 +86,7 @@ def test_bert_shares_query_key_value_and_fuses_gelu() -> None:
     model = AutoModelForSequenceClassification.from_config(config)
     names = [name for name, module in model.named_modules() if type(module) is nn.Linear]
     recipe = with_fusions(
-        model, Recipe(dict.fromkeys(names, Precision.INT8_DYNAMIC)), {"input_ids": torch.tensor([[3, 4]])}
+        model, Recipe(dict.fromkeys(names, Precision.INT8_DYNAMIC)), [{"input_ids": torch.tensor([[3, 4]])}]
     )
     attention = "bert.encoder.layer.0.attention.self"
     assert recipe.shared_inputs == ((f"{attention}.query", f"{attention}.key", f"{attention}.value"),)

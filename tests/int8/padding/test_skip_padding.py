@@ -9,12 +9,13 @@ from helpers.tiny import tiny_bert
 from torch import Tensor, nn
 
 from nc_trainer import Recipe
+from nc_trainer.config.recipe import Coverage
 from nc_trainer.int8.fusion import with_fusions
-from nc_trainer.int8.padding import padded_batch, with_padding_skipped
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 IDS = torch.tensor([[5, 6, 7, 8, 9, 2], [10, 11, 2, 0, 0, 0]])
 MASK = (IDS != 0).long()
+TOKEN_WISE = tuple(name for name in full_recipe(tiny_bert()).modules if ".layer." in name)
 
 
 def logits(model: nn.Module, **changes: Tensor) -> Tensor:
@@ -23,37 +24,14 @@ def logits(model: nn.Module, **changes: Tensor) -> Tensor:
 
 
 def skipping(recipe: Recipe) -> Recipe:
-    return replace(recipe, padding="skip")
-
-
-class TimeFirst(nn.Module):
-    """Computes in [tokens, batch] and sums over real tokens."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embed, self.layer = nn.Embedding(20, 8), nn.Linear(8, 8)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
-        hidden = self.layer(self.embed(input_ids).transpose(0, 1)).transpose(0, 1)
-        return {"logits": (hidden * attention_mask.unsqueeze(-1)).sum(1)}
-
-
-class TakesTheLast(nn.Module):
-    """Looks at the last position, padding or not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embed, self.layer = nn.Embedding(20, 8), nn.Linear(8, 8)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
-        return {"logits": self.layer(self.embed(input_ids))[:, -1]}
+    return replace(recipe, padding="skip", token_wise=TOKEN_WISE, coverage=Coverage(padding=("right",)))
 
 
 @pytest.mark.parametrize("float_dtype", ["float32", "bfloat16"])
 def test_the_logits_of_bert_keep_every_bit(float_dtype: str) -> None:
     model = tiny_bert()
     swapper, recipe = ModuleSwapper(model), full_recipe(model).with_float_dtype(float_dtype)
-    recipe = with_fusions(model, recipe, {"input_ids": IDS})
+    recipe = with_fusions(model, recipe, [{"input_ids": IDS}])
     swapper.apply(recipe)
     expected = logits(model)
     swapper.apply(skipping(recipe))
@@ -126,36 +104,3 @@ def test_restore_takes_the_hooks_away() -> None:
     swapper.restore()
     assert not model._forward_pre_hooks
     assert not model._forward_hooks
-
-
-EXAMPLE = {"input_ids": torch.tensor([[5, 6, 7, 8, 9, 10, 2]]), "attention_mask": torch.ones(1, 7, dtype=torch.long)}
-
-
-def test_bert_skips_padding() -> None:
-    model = tiny_bert()
-    assert with_padding_skipped(ModuleSwapper(model), full_recipe(model), EXAMPLE).padding == "skip"
-
-
-@pytest.mark.parametrize("model", [TimeFirst(), TakesTheLast()], ids=["tokens-first", "last-position"])
-def test_a_model_that_would_notice_computes_padding(model: nn.Module) -> None:
-    assert with_padding_skipped(ModuleSwapper(model), full_recipe(model), EXAMPLE).padding == "compute"
-
-
-@pytest.mark.parametrize(
-    "example",
-    [
-        {"input_ids": EXAMPLE["input_ids"]},
-        {key: value[:, :3] for key, value in EXAMPLE.items()},
-    ],
-    ids=["no-mask", "too-short"],
-)
-def test_without_a_mask_to_try_padding_is_computed(example: dict[str, Tensor]) -> None:
-    model = tiny_bert()
-    assert with_padding_skipped(ModuleSwapper(model), full_recipe(model), example).padding == "compute"
-
-
-def test_the_rows_that_are_tried_end_as_the_example_ends() -> None:
-    batch = padded_batch(EXAMPLE, tiny_bert())
-    assert batch is not None
-    assert batch["input_ids"].tolist()[:3] == [[5, 6, 7, 8, 9, 10, 2], [5, 6, 7, 8, 9, 2, 0], [5, 6, 7, 8, 2, 0, 0]]
-    assert batch["attention_mask"].sum(1).tolist() == [7, 6, 5, 4, 3, 2, 2]

@@ -1,0 +1,57 @@
+"""What a recipe says beyond the precision of modules, applied to a model reversibly: each step undoes itself."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from nc_trainer.config.recipe import Recipe
+from nc_trainer.int8.encoder_layers import leave_fast_path
+from nc_trainer.int8.fixed_dtypes import fix_dtypes
+from nc_trainer.int8.float32_head import widen_head
+from nc_trainer.int8.fusion import fuse
+from nc_trainer.int8.module_tree import submodule
+from nc_trainer.int8.nn import CurrentBatch, Int8Linear, restore_attention, use_native_attention
+from nc_trainer.int8.nn.current_batch import mask_position, watch_batches
+
+Undo = Callable[[], None]
+
+
+def compute_as(model: nn.Module, recipe: Recipe) -> Undo:
+    """Make a model, whose modules are what the recipe says, compute as the rest of it says.
+
+    Returns:
+        A function that undoes it.
+    """
+    undo = [fuse(model, recipe), watch_current_batch(model, recipe), leave_fast_path(model)]
+    if recipe.attention == "native" and use_native_attention(model):
+        undo.append(lambda: restore_attention(model))
+    if recipe.float_dtype != "float32":
+        undo.append(widen_head(model, recipe.float32_after))
+    if recipe.quantized:
+        undo.append(fix_dtypes(model, recipe.float_dtype))
+
+    def undo_all() -> None:
+        for step in reversed(undo):
+            step()
+
+    return undo_all
+
+
+def watch_current_batch(model: nn.Module, recipe: Recipe) -> Undo:
+    """Let int8 layers skip padding and leave fusions, as the recipe says, batch by batch."""
+    skips = recipe.padding == "skip" and bool(recipe.token_wise)
+    if not skips and (recipe.coverage.tokens is None or not recipe.activations):
+        return lambda: None
+    batch = CurrentBatch(recipe.coverage, skips, mask_position(model))
+    token_wise = {submodule(model, name) for name in recipe.token_wise} if skips else set()
+    linears = [module for module in model.modules() if isinstance(module, Int8Linear)]
+    for linear in linears:
+        linear.batch, linear.token_wise = batch, linear in token_wise
+    unwatch = watch_batches(model, batch)
+
+    def undo() -> None:
+        unwatch()
+        for linear in linears:
+            linear.batch, linear.token_wise = None, False
+
+    return undo

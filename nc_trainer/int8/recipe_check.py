@@ -1,0 +1,92 @@
+"""Whether a recipe fits a model: everything that it names exists and is of the kind that it says."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from torch import nn
+
+from nc_trainer.config.recipe import FusedActivation, Precision, Recipe
+from nc_trainer.errors import QuantizationError
+from nc_trainer.int8.fusion.functions import activation_function
+from nc_trainer.int8.module_tree import submodule
+from nc_trainer.int8.nn import KINDS, TakenOver
+
+Lookup = Callable[[str], nn.Module]
+
+
+def check_recipe(model: nn.Module, recipe: Recipe, lookup: Lookup | None = None) -> None:
+    """Check every entry of a recipe before anything of it is applied.
+
+    Args:
+        model: in float; its weights may be empty.
+        recipe: of any origin.
+        lookup: the float module of a name, where the model holds others; the model's own if left out.
+
+    Raises:
+        QuantizationError: a module does not exist, cannot have its precision, cannot share an input with the rest of
+            its group or stands in two groups; an activation is none, or is not the function that is named.
+    """
+
+    def find(name: str) -> nn.Module:
+        module = submodule(model, name) if lookup is None else lookup(name)
+        return module.activation if isinstance(module, TakenOver) else module
+
+    for name, precision in recipe.modules.items():
+        check_precision(name, find(name), precision)
+    _check_groups(recipe, find)
+    for name, fused in recipe.activations.items():
+        _check_linear(recipe, name, "activations")
+        _check_activation(name, fused, find(fused.module))
+    for name in recipe.token_wise:
+        _check_linear(recipe, name, "token_wise")
+    for name in (*recipe.float32_modules, *([recipe.float32_after] if recipe.float32_after else [])):
+        find(name)
+
+
+def check_precision(name: str, module: nn.Module, precision: Precision) -> None:
+    """Whether `module` can compute in this precision.
+
+    Raises:
+        QuantizationError: it cannot.
+    """
+    kind = KINDS.get(type(module))
+    if precision is not Precision.FLOAT and (kind is None or kind.precision is not precision):
+        raise QuantizationError(
+            f"The recipe makes `{name}` {precision.value}, which a {type(module).__name__} cannot be."
+        )
+
+
+def _check_groups(recipe: Recipe, find: Lookup) -> None:
+    counts = Counter(name for group in recipe.shared_inputs for name in group)
+    for name, count in counts.items():
+        if count > 1:
+            raise QuantizationError(f"The recipe names `{name}` {count} times in `shared_inputs`, expected once.")
+        _check_linear(recipe, name, "shared_inputs")
+    for group in recipe.shared_inputs:
+        widths = {name: _in_features(find(name)) for name in group}
+        if len(group) < 2 or len(set(widths.values())) > 1:
+            raise QuantizationError(
+                f"The recipe has {widths} share one input: expected two or more layers with as many input features."
+            )
+
+
+def _check_linear(recipe: Recipe, name: str, key: str) -> None:
+    """Fallbacks may be named: what is fused is a property of the model, and holds for every trial."""
+    if recipe.modules.get(name) not in (Precision.INT8_DYNAMIC, Precision.FLOAT):
+        raise QuantizationError(f"The recipe names `{name}` in `{key}`, which is no linear layer of its `modules`.")
+
+
+def _check_activation(name: str, fused: FusedActivation, module: nn.Module) -> None:
+    found = activation_function(module)
+    if found is None or found != fused.function:
+        raise QuantizationError(
+            f"The recipe has `{name}` apply {fused.function!r} in place of `{fused.module}`, "
+            f"which is a {type(module).__name__}{f' and computes {found!r}' if found else ', no known activation'}."
+        )
+
+
+def _in_features(module: nn.Module) -> int | None:
+    for attribute in ("in_features", "nx"):
+        if hasattr(module, attribute):
+            return int(getattr(module, attribute))
+    return None
