@@ -5,23 +5,24 @@ turns them back while loading. Its rules look for float weights: of int8 codes a
 leave others. What is saved as it is needs no rule, and a checkpoint can be compared with the model's own keys.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from transformers import PreTrainedModel
 
-CONVERSIONS = "_weight_conversions"
-"""The attribute in which 5 keeps what loading converted, for saving to undo; 4.57 has nothing like it."""
+CONVERSIONS: dict[str, Callable[[], Any]] = {"_weight_conversions": list, "_checkpoint_conversion_mapping": dict}
+"""The attributes in which 5 and 4.57 keep what loading converted, for saving to undo; empty ones say: nothing."""
 
 
 def save_in_own_names(model: PreTrainedModel) -> dict[str, Any]:
     """From here on `save_pretrained` converts nothing. Returns what `save_as_before` asks for."""
-    before = {name: value for name, value in vars(model).items() if name == CONVERSIONS}
-    setattr(model, CONVERSIONS, [])
+    before = {name: value for name, value in vars(model).items() if name in CONVERSIONS}
+    vars(model).update({name: empty() for name, empty in CONVERSIONS.items()})
     return before
 
 
 def save_as_before(model: PreTrainedModel, before: Mapping[str, Any]) -> None:
     """Undo `save_in_own_names`: a float directory is written the way transformers writes it."""
-    vars(model).pop(CONVERSIONS, None)
+    for name in CONVERSIONS:
+        vars(model).pop(name, None)
     vars(model).update(before)

@@ -92,6 +92,7 @@ class NCInt8Quantizer(HfQuantizer):
     def _process_model_after_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
         check_loaded(model)
         finish_loaded(model, _recipe_for(model, self.quantization_config.recipe)[0])
+        save_in_own_names(model)
         return model
 
     def is_serializable(self, safe_serialization: bool | None = None) -> bool:
