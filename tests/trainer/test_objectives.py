@@ -43,7 +43,8 @@ def three(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def chosen_by(timeout: float = 600, **tuning: Any) -> TuningConfig:
-    return config(1.0, **({"strategy": {"name": "three"}, "exit_policy": {"timeout": timeout}} | tuning))
+    sections: dict[str, Any] = {"strategy": {"name": "three"}, "exit_policy": {"timeout": timeout}}
+    return config(1.0, **sections | tuning)
 
 
 def stopwatch(seconds: Mapping[int, float]) -> Callable[..., Any]:
