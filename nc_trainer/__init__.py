@@ -8,7 +8,14 @@ from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.config.recipe import Precision, Recipe
 from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.config.version import __version__
-from nc_trainer.errors import CheckpointError, ConfigError, NCTrainerError, QuantizationError, TrainingRefusedError
+from nc_trainer.errors import (
+    CheckpointError,
+    ConfigError,
+    NCTrainerError,
+    QuantizationError,
+    SavingError,
+    TrainingRefusedError,
+)
 from nc_trainer.hub import OptimizedModel, save_for_huggingface_upstream
 from nc_trainer.hub.transformers_versions import repair_transfo_xl
 from nc_trainer.report.result import QuantizationResult
@@ -29,6 +36,7 @@ __all__ = [
     "QuantizationTrainer",
     "QuantizationTrainingArguments",
     "Recipe",
+    "SavingError",
     "TrainingRefusedError",
     "TuningConfig",
     "__version__",

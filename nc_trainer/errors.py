@@ -17,5 +17,9 @@ class CheckpointError(NCTrainerError):
     """An int8 directory is missing something, holds something unexpected, or is damaged."""
 
 
+class SavingError(NCTrainerError):
+    """A model cannot be saved where it was asked for; what is there is as it was."""
+
+
 class TrainingRefusedError(NCTrainerError):
     """Training was asked of a model whose weights are int8 and frozen."""

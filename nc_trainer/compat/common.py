@@ -9,8 +9,7 @@ from transformers import PreTrainedModel
 
 from nc_trainer.compat.named_metrics import UpdatedMetric
 from nc_trainer.errors import QuantizationError
-from nc_trainer.hub.files import staged_directory
-from nc_trainer.hub.transformers_versions import keep_label_names
+from nc_trainer.hub.saving import saved_whole
 from nc_trainer.report.result import QuantizationResult
 
 
@@ -31,12 +30,12 @@ class Model:
 
         Raises:
             QuantizationError: it is no transformers model.
+            SavingError: the float model that it came from is in `output_dir`, or it cannot be written.
         """
         if not isinstance(self.model, PreTrainedModel):
             raise QuantizationError(f"Only transformers models can be saved, not a {type(self.model).__name__}.")
-        with staged_directory(output_dir) as stage:
+        with saved_whole(self.model, output_dir) as stage:
             self.model.save_pretrained(stage)
-            keep_label_names(stage, self.model.config)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A forward pass."""

@@ -6,9 +6,8 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from nc_trainer.errors import QuantizationError
-from nc_trainer.hub.files import staged_directory
 from nc_trainer.hub.quantizer import recipe_of
-from nc_trainer.hub.transformers_versions import keep_label_names
+from nc_trainer.hub.saving import saved_whole
 
 
 def save_for_huggingface_upstream(
@@ -22,19 +21,19 @@ def save_for_huggingface_upstream(
     Args:
         model: the int8 model, e.g. `trainer.quantize().model`.
         tokenizer: saved beside it; None leaves it out.
-        output_dir: made if absent; files of other names in it stay.
+        output_dir: made if absent; other files in it stay, but for the weights of an earlier save.
         **kwargs: passed on to `model.save_pretrained`, e.g. `max_shard_size`.
 
     Raises:
         QuantizationError: the model is not int8.
+        SavingError: `output_dir` holds the float model that it came from, or cannot be written.
     """
     if recipe_of(model) is None:
         raise QuantizationError(
             "save_for_huggingface_upstream expects an int8 model, e.g. `trainer.quantize().model`; "
             "a float model is saved with `model.save_pretrained`."
         )
-    with staged_directory(output_dir) as stage:
+    with saved_whole(model, output_dir) as stage:
         model.save_pretrained(stage, **kwargs)
-        keep_label_names(stage, model.config)
         if tokenizer is not None:
             tokenizer.save_pretrained(stage)

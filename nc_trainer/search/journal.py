@@ -32,6 +32,7 @@ MOST_NUMBERS = 100_000
 """Predictions of more numbers than this are reduced to classes; classes of more rows are not kept."""
 
 _BEGINNING = b'{"journal": "nc_trainer", '
+_END = {"finished": True}
 _START_AGAIN = "Delete the file to start again, or use another output directory."
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
@@ -48,6 +49,7 @@ class Journal:
         ranking: damage by module name, the most damaging first; None until it is recorded.
         trials: the finished trials, numbered from 1 in their order.
         predictions: by trial number, as arrays, where they were given and small enough.
+        is_finished: whether the search came to its end; it is kept until its model is saved.
     """
 
     def __init__(self, path: Path, file: io.FileIO) -> None:
@@ -56,13 +58,14 @@ class Journal:
         self.ranking: dict[str, float] | None = None
         self.trials: list[Trial] = []
         self.predictions: dict[int, np.ndarray] = {}
+        self.is_finished = False
         self._file = file
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], fingerprint: Mapping[str, Any]) -> "Journal":
         """Open the journal at `path`, or start one, directories included.
 
-        A last line that a crash left unfinished is cut off.
+        A last line that a crash left unfinished is cut off. A finished search that does not fit is started again.
 
         Args:
             path: the file.
@@ -113,6 +116,23 @@ class Journal:
         self._append({"ranking": [[name, value] for name, value in damage.items()]})
         self.ranking = dict(damage)
 
+    def record_end(self) -> None:
+        """Note that the search came to its end: the same call finds its result, another one may start again.
+
+        Raises:
+            OSError: it cannot be written; the file is as it was before.
+        """
+        if not self.is_finished:
+            self._append(_END)
+            self.is_finished = True
+
+    def start_again(self) -> None:
+        """Forget everything but the fingerprint."""
+        self.baseline, self.ranking, self.is_finished = None, None, False
+        self.trials.clear()
+        self.predictions.clear()
+        self._start(self._fingerprint)
+
     def close(self) -> None:
         """Let other processes have the file. What was recorded stays readable here."""
         self._file.close()
@@ -124,6 +144,7 @@ class Journal:
         self.close()
 
     def _load(self, fingerprint: Mapping[str, Any]) -> None:
+        self._fingerprint = fingerprint
         content = self._file.readall() or b""
         if _BEGINNING.startswith(content) or (content.startswith(_BEGINNING) and b"\n" not in content):
             self._start(fingerprint)
@@ -131,7 +152,13 @@ class Journal:
         if not content.startswith(_BEGINNING):
             raise NCTrainerError(f"{self.path}: not a journal. Move the file away, or use another output directory.")
         lines = _finished_lines(content)
-        _check_header(self.path, self._entry(1, lines[0]), fingerprint)
+        try:
+            _check_header(self.path, self._entry(1, lines[0]), fingerprint)
+        except NCTrainerError:
+            if not _is_end(lines[-1]):
+                raise
+            self.start_again()
+            return
         for number, line in enumerate(lines[1:], start=2):
             self._replay(number, self._entry(number, line))
         self._cut_off(sum(len(line) + 1 for line in lines), len(content))
@@ -159,6 +186,8 @@ class Journal:
             if set(entry) == {"ranking"}:
                 self._check_ranking()
                 self.ranking = {name: float(value) for name, value in entry["ranking"]}
+            elif entry == _END:
+                self.is_finished = True
             elif set(entry) <= {"trial", "predictions"}:
                 trial = _trial_from_dict(entry["trial"])
                 self._check_trial(trial)
@@ -180,6 +209,7 @@ class Journal:
             raise ValueError("there is a ranking already")
 
     def _keep(self, trial: Trial, predictions: np.ndarray | None) -> None:
+        self.is_finished = False
         if trial.number == 0:
             self.baseline = trial
         else:
@@ -261,6 +291,10 @@ def _finished_lines(content: bytes) -> list[bytes]:
     if not rest and len(lines) > 1 and not _is_json(lines[-1]):
         lines.pop()
     return lines
+
+
+def _is_end(line: bytes) -> bool:
+    return _is_json(line) and from_json(line.decode()) == _END
 
 
 def _is_json(line: bytes) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import ConfigError, QuantizationError
+from nc_trainer.hub.unsaved import keep_until_saved
 from nc_trainer.search.fingerprint import search_fingerprint
 from nc_trainer.search.journal import Journal
 from nc_trainer.search.listener import Listener
@@ -20,7 +21,7 @@ JOURNAL = "_tuning.jsonl"
 
 @contextmanager
 def search_journal(search: Search, recipe: Recipe) -> Iterator[Journal]:
-    """Open the journal of a search, or start one. When the block ends it is deleted; after an error it stays.
+    """Open the journal of a search, or start one. It is kept until the model is saved, and after an error.
 
     A search that failed before it found anything out leaves nothing that the next one would have to fit.
 
@@ -45,9 +46,10 @@ def search_journal(search: Search, recipe: Recipe) -> Iterator[Journal]:
             yield journal
         except BaseException:
             if journal.baseline is None:
-                journal.path.unlink()
+                journal.path.unlink(missing_ok=True)
             raise
-    journal.path.unlink()
+        journal.record_end()
+    keep_until_saved(search.model, journal.path)
 
 
 class JournalWriter(Listener):
@@ -70,6 +72,9 @@ def record_or_compare(journal: Journal, baseline: Trial) -> None:
         QuantizationError: it is not.
     """
     known = journal.baseline
+    if known is not None and known.value != baseline.value and journal.is_finished:
+        journal.start_again()
+        known = None
     if known is None:
         journal.record_baseline(baseline)
     elif known.value != baseline.value:

@@ -37,7 +37,7 @@ def run(search: Search) -> Iterator[Searched]:
 
     When the block ends the model is in the chosen recipe, in evaluation mode, ready to be saved. After an error, in
     the block too, it is the float model that it was. What was found out on the way stands in a journal, so that the
-    same call goes on after a crash; it is deleted when the block ends.
+    same call goes on after a crash; it is deleted when the model is saved.
     """
     started = time.monotonic()
     with searchable(search.model), _restored_on_error(search.swapper):

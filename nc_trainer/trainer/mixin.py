@@ -13,8 +13,8 @@ from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import NCTrainerError, TrainingRefusedError
 from nc_trainer.hub import recipe_of
-from nc_trainer.hub.files import staged_directory
-from nc_trainer.hub.transformers_versions import keep_label_names
+from nc_trainer.hub.saving import check_place, saved_whole
+from nc_trainer.hub.unsaved import is_saved
 from nc_trainer.int8.quantize import is_int8
 from nc_trainer.report.card import CardFacts
 from nc_trainer.report.reported_search import run_reported
@@ -84,10 +84,13 @@ class QuantizationMixin(_Base):
         Raises:
             ConfigError: the configuration is not valid.
             QuantizationError: the model, the data or the trainer's settings rule it out.
+            SavingError: nothing can be saved in `args.output_dir`.
         """
         with self._quietly():
             logs = TrialLogs(self._log_trial)
             search = trainer_search(self, config, metric_name, eval_dataset, calibration_dataset, [logs])
+            if self.args.should_save:
+                check_place(self.model, str(self.args.output_dir))
             result = run_reported(search, quiet=shows_no_progress(self.args))
         self._judged = result.metric.name
         self._report = Report(result.report, search.config.tuning.report.plots) if result.report else None
@@ -166,14 +169,18 @@ class QuantizationMixin(_Base):
 
         The page about the search comes with it. Trainer calls this method itself before it uploads the directory;
         then, and with `push_to_hub`, the page shows no texts of the evaluation data unless it is told to.
+
+        Raises:
+            SavingError: the directory holds the float model that the int8 one came from, or cannot be written. The
+                journal of the search is kept: the same `quantize()` in a new process finds its result there.
         """
         if recipe_of(self.model) is None or not self.args.should_save:
             super().save_model(output_dir, _internal_call)
+            is_saved(self.model)
             return
         final = Path(output_dir or str(self.args.output_dir))
-        with staged_directory(final) as stage:
+        with saved_whole(self.model, final) as stage:
             super().save_model(str(stage), _internal_call=True)
-            keep_label_names(stage, self.model.config)
             if self._report is not None:
                 is_public = _internal_call or self.args.push_to_hub
                 (self._report.for_hub() if is_public else self._report).try_to_write(stage, final)

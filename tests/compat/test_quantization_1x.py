@@ -282,7 +282,9 @@ def test_an_interrupted_search_goes_on_in_the_workspace(tmp_path: Path) -> None:
         quantizer(model, eval_func=killed)()
     assert (tmp_path / "nc_workspace" / "_tuning.jsonl").exists()
     assert not is_int8(model)
-    assert is_int8(quantizer(model, eval_func=lambda model: 1.0)().model)
+    quantized = quantizer(model, eval_func=lambda model: 1.0)()
+    assert is_int8(quantized.model)
+    quantized.save(tmp_path / "saved")
     assert not (tmp_path / "nc_workspace" / "_tuning.jsonl").exists()
 
 

@@ -1,9 +1,10 @@
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from nc_trainer.hub.files import staged_directory, write_text_atomically
+from nc_trainer.hub.files import weight_files, write_text_atomically
 
 
 def content(directory: Path) -> dict[str, str]:
@@ -23,49 +24,38 @@ def test_text_that_cannot_be_written_leaves_the_old(tmp_path: Path) -> None:
     assert content(tmp_path) == {"file": "old"}
 
 
-def test_staged_files_join_those_that_are_there(tmp_path: Path) -> None:
-    target = tmp_path / "model"
-    write_text_atomically(target / "kept", "kept")
-    write_text_atomically(target / "config.json", "old")
-    with staged_directory(target) as stage:
-        (stage / "config.json").write_text("new")
-        (stage / "sub").mkdir()
-        (stage / "sub" / "weights").write_text("w")
-        assert content(target) == {"kept": "kept", "config.json": "old"}
-    assert content(target) == {"kept": "kept", "config.json": "new", "sub/weights": "w"}
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_failure_changes_nothing(tmp_path: Path) -> None:
-    target = tmp_path / "model"
-    write_text_atomically(target / "config.json", "old")
-    with pytest.raises(ZeroDivisionError), staged_directory(target) as stage:
-        (stage / "config.json").write_text(f"half {1 / 0}")
-    assert content(target) == {"config.json": "old"}
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_the_config_moves_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moved: list[str] = []
-    replace = os.replace
-
-    def recorded(source: Path, target: Path) -> None:
-        moved.append(Path(target).name)
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", recorded)
-    with staged_directory(tmp_path / "model") as stage:
-        for name in ("config.json", "model.safetensors", "a.txt", "z.txt"):
-            (stage / name).write_text(name)
-    assert moved[-1] == "config.json"
-
-
 def test_written_files_can_be_read_by_those_whom_the_umask_allows(tmp_path: Path) -> None:
     old = os.umask(0o022)
     try:
         write_text_atomically(tmp_path / "file", "x")
-        with staged_directory(tmp_path / "model") as stage:
-            (stage / "weights").touch(mode=0o600)
     finally:
         os.umask(old)
-    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("file", "model/weights")] == [0o644, 0o644]
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def test_weights_are_looked_for_where_transformers_does(tmp_path: Path) -> None:
+    found: list[list[str]] = []
+
+    def write(name: str, text: str = "") -> None:
+        (tmp_path / name).write_text(text)
+        found.append([path.name for path in weight_files(tmp_path)])
+
+    write("other.safetensors")
+    write("pytorch_model.bin")
+    write("model.safetensors.index.json", json.dumps({"weight_map": {"x": "b.safetensors", "y": "a.safetensors"}}))
+    write("model.safetensors")
+    write("config.json", json.dumps({"transformers_weights": "other.safetensors"}))
+    assert found == [
+        [],
+        ["pytorch_model.bin"],
+        ["a.safetensors", "b.safetensors"],
+        ["model.safetensors"],
+        ["other.safetensors"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["../x.safetensors", "/x.safetensors", 3, None])
+def test_an_index_names_files_of_its_own_directory(tmp_path: Path, name: object) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": name}}))
+    with pytest.raises(ValueError, match="names of files in this directory"):
+        weight_files(tmp_path)

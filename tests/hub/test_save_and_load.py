@@ -25,6 +25,7 @@ from nc_trainer import (
     OptimizedModel,
     Precision,
     QuantizationError,
+    SavingError,
     TrainingRefusedError,
     save_for_huggingface_upstream,
 )
@@ -171,7 +172,7 @@ def test_a_failed_save_leaves_the_old_directory(int8_dir: Path, monkeypatch: pyt
         raise OSError("disk full")
 
     monkeypatch.setattr(PreTrainedModel, "save_pretrained", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(SavingError, match="disk full"):
         save_for_huggingface_upstream(int8_bert(), tiny_tokenizer(), int8_dir)
     assert {path.name: path.read_bytes() for path in int8_dir.iterdir()} == before
     assert [path.name for path in int8_dir.parent.iterdir()] == ["int8"]

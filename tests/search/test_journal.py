@@ -357,3 +357,27 @@ def test_a_forked_child_does_not_keep_the_lock(written: Path) -> None:
     finally:
         ours.send("end")
         child.join()
+
+
+def test_a_finished_journal_gives_way_to_another_search(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal.open(path, {"the model": "one"}) as journal:
+        journal.record_trial(Trial(0, RECIPE, 0.5, True, 1.0))
+        journal.record_end()
+    with Journal.open(path, {"the model": "one"}) as journal:
+        assert journal.is_finished
+        assert journal.baseline is not None
+    with Journal.open(path, {"the model": "other"}) as journal:
+        assert not journal.is_finished
+        assert journal.baseline is None
+
+
+def test_a_search_that_goes_on_after_its_end_is_not_finished(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal.open(path, {"the model": "one"}) as journal:
+        journal.record_trial(Trial(0, RECIPE, 0.5, True, 1.0))
+        journal.record_end()
+        journal.record_trial(Trial(1, RECIPE, 0.5, True, 1.0))
+        assert not journal.is_finished
+    with pytest.raises(NCTrainerError, match="the model"):
+        Journal.open(path, {"the model": "other"})

@@ -21,7 +21,7 @@ needs_locks = pytest.mark.skipif(journal_module.fcntl is None, reason="this plat
 WRITER = """
 import itertools, sys
 from nc_trainer.config.recipe import Recipe
-from nc_trainer.tuning import Trial
+from nc_trainer.search import Trial
 from nc_trainer.search.journal import Journal
 
 with Journal.open(sys.argv[1], {}) as journal:

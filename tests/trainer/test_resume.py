@@ -1,17 +1,21 @@
 """A search that was interrupted or killed goes on where it stopped."""
 
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from helpers.tiny import accuracy, sensitive_bert, tiny_bert, tiny_trainer
 from transformers import EvalPrediction
 
-from nc_trainer import NCTrainerError, QuantizationError, TuningConfig
+from nc_trainer import NCTrainerError, OptimizedModel, QuantizationError, SavingError, TuningConfig
+from nc_trainer.hub import recipe_of
+from nc_trainer.hub.unsaved import keep_until_saved
 from nc_trainer.int8.quantize import is_int8
 
 EVERY_TRIAL_ONCE = {"quantization": {"float_dtype": "float32"}}  # the same trials on every CPU
@@ -51,6 +55,10 @@ def counting(calls: list[bool], stop_at: int | None = None) -> Callable[[EvalPre
     return compute_metrics
 
 
+def raise_no_space(stage: Path, target: Path) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def interrupted(tmp_path: Path, stop_at: int = 3) -> None:
     """Baseline 1, trial 1 is evaluation 2, and so on."""
     trainer = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=counting([], stop_at))
@@ -80,9 +88,77 @@ def test_kill_9_loses_no_finished_trial(tmp_path: Path) -> None:
     assert len(calls) == 1 + len(result.trials) - 1
 
 
-def test_a_finished_search_leaves_no_journal(tmp_path: Path) -> None:
-    tiny_trainer(tmp_path, sensitive_bert()).quantize(CONFIG)
+def test_the_journal_is_kept_until_the_model_is_saved(tmp_path: Path) -> None:
+    trainer = tiny_trainer(tmp_path, sensitive_bert())
+    trainer.quantize(CONFIG)
+    assert (tmp_path / "out" / JOURNAL).exists()
+    trainer.save_model()
     assert not (tmp_path / "out" / JOURNAL).exists()
+
+
+def test_a_model_that_stayed_in_float_is_saved_too(tmp_path: Path) -> None:
+    trainer = tiny_trainer(tmp_path)
+    (tmp_path / "kept").write_text("")
+    keep_until_saved(trainer.model, tmp_path / "kept")
+    trainer.save_model()
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_result_that_could_not_be_saved_is_not_searched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = tiny_trainer(tmp_path, sensitive_bert())
+    whole = trainer.quantize(CONFIG)
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr("nc_trainer.hub.stage.commit", raise_no_space)
+        with pytest.raises(SavingError, match="No space left"):
+            trainer.save_model()
+    calls: list[bool] = []
+    again = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=counting(calls))
+    result = again.quantize(CONFIG)
+    again.save_model()
+    assert len(calls) == 1  # the baseline
+    assert [trial.value for trial in result.trials] == [trial.value for trial in whole.trials]
+    assert recipe_of(OptimizedModel.from_pretrained(tmp_path / "out")) == whole.recipe
+    assert not (tmp_path / "out" / JOURNAL).exists()
+
+
+def test_a_finished_search_does_not_stand_in_the_way_of_another(tmp_path: Path) -> None:
+    tiny_trainer(tmp_path, sensitive_bert()).quantize(CONFIG)
+    assert tiny_trainer(tmp_path, tiny_bert()).quantize(CONFIG).outcome == "met"
+    constant = tiny_trainer(tmp_path, tiny_bert(), compute_metrics=lambda prediction: {"accuracy": 0.5})
+    assert constant.quantize(CONFIG).baseline.value == 0.5
+
+
+def test_a_journal_that_was_removed_meanwhile_is_not_missed(tmp_path: Path) -> None:
+    def remove(prediction: EvalPrediction) -> dict[str, float]:
+        (tmp_path / "out" / JOURNAL).unlink(missing_ok=True)
+        return accuracy(prediction)
+
+    trainer = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=remove)
+    assert trainer.quantize(CONFIG).outcome == "met"
+    trainer.save_model()
+
+
+def test_a_directory_that_cannot_be_written_is_found_out_before_the_search(tmp_path: Path) -> None:
+    calls: list[bool] = []
+    trainer = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=counting(calls))
+    (tmp_path / "file").write_text("")
+    trainer.args.output_dir = str(tmp_path / "file" / "out")
+    with pytest.raises(SavingError, match=r"Nothing can be saved in .*Choose another output directory"):
+        trainer.quantize(CONFIG)
+    assert not calls
+
+
+def test_a_disk_without_room_for_the_model_is_found_out_before_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[bool] = []
+    trainer = tiny_trainer(tmp_path, sensitive_bert(), compute_metrics=counting(calls))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100))
+    with pytest.raises(SavingError, match="has 0 MB left, and the int8 model needs at least"):
+        trainer.quantize(CONFIG)
+    assert not calls
 
 
 @pytest.mark.parametrize(
