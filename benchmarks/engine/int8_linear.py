@@ -27,6 +27,7 @@ from torch import Tensor
 from harness.int8_peak import LEVELS, VARIABLE, int8_peak_tops
 from nc_trainer.benchmark import describe_machine
 from nc_trainer.int8.ops.engines import native
+from nc_trainer.int8.ops.packing import pack
 
 SHAPES = (
     (2048, 768, 768),
@@ -106,6 +107,7 @@ def contestants(m: int, k: int, n: int) -> Contestants:
     scale = weight.abs().amax(dim=1) / 127
     qweight = (weight / scale[:, None]).round().to(torch.int8)
     codes = (x / (x.abs().amax(dim=1, keepdim=True) / 127)).round().to(torch.int8)
+    kept = pack(qweight)
     packed = {engine: torch_weight(engine, weight, scale, bias) for engine in ("x86", "onednn")}
     return {
         "fp32": lambda: torch.nn.functional.linear(x, weight, bias),
@@ -113,7 +115,7 @@ def contestants(m: int, k: int, n: int) -> Contestants:
         "x86_7bit": lambda: torch.ops.quantized.linear_dynamic(x, packed["x86"], reduce_range=True),
         "onednn": lambda: torch.ops.quantized.linear_dynamic(x, packed["onednn"], reduce_range=False),
         "int_mm": lambda: torch._int_mm(codes, qweight.T),
-        "native": lambda: native.int8_linears(x, [qweight], [scale], [bias]),
+        "native": lambda: native.int8_linears(x, [kept], [scale], [bias]),
     }
 
 

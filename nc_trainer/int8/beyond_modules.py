@@ -22,6 +22,9 @@ def compute_as(model: nn.Module, recipe: Recipe) -> Undo:
     Returns:
         A function that undoes it.
     """
+    for module in model.modules():
+        if isinstance(module, Int8Linear):
+            module.pack_weights()
     undo = [fuse(model, recipe), watch_current_batch(model, recipe), leave_fast_path(model)]
     if recipe.attention == "native" and use_native_attention(model):
         undo.append(lambda: restore_attention(model))

@@ -7,9 +7,9 @@ from torch import nn
 
 from nc_trainer.config.recipe import FusedActivation, Precision, Recipe
 from nc_trainer.errors import QuantizationError
-from nc_trainer.int8.fusion.functions import activation_function
 from nc_trainer.int8.module_tree import submodule
 from nc_trainer.int8.nn import KINDS, TakenOver
+from nc_trainer.int8.ops.activations import activation_of
 
 Lookup = Callable[[str], nn.Module]
 
@@ -77,7 +77,7 @@ def _check_linear(recipe: Recipe, name: str, key: str) -> None:
 
 
 def _check_activation(name: str, fused: FusedActivation, module: nn.Module) -> None:
-    found = activation_function(module)
+    found = activation_of(module)
     if found is None or found != fused.function:
         raise QuantizationError(
             f"The recipe has `{name}` apply {fused.function!r} in place of `{fused.module}`, "

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from nc_trainer.config.recipe import FusedActivation, Precision, Recipe
-from nc_trainer.int8.fusion.functions import activation_function
 from nc_trainer.int8.fusion.watch import Watch
+from nc_trainer.int8.ops.activations import activation_of
 
 
 @dataclass
@@ -83,6 +83,6 @@ def with_fusions(model: nn.Module, recipe: Recipe, batches: Iterable[Mapping[str
 
 def fused_as(model: nn.Module, recipe: Recipe, seen: Seen) -> Recipe:
     """The recipe with the fusions that were seen."""
-    functions = {name: function for name, m in model.named_modules() if (function := activation_function(m))}
+    functions = {name: function for name, m in model.named_modules() if (function := activation_of(m))}
     found = seen.activations(functions)
     return recipe.fused(seen.shared_inputs(recipe.modules), {n: found[n] for n in recipe.modules if n in found})

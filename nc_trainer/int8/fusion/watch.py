@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from nc_trainer.int8.fusion.functions import activation_function
 from nc_trainer.int8.module_tree import hookable
+from nc_trainer.int8.ops.activations import activation_of
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Watch(TorchDispatchMode):
             handles.append(module.register_forward_pre_hook(partial(self._called, name), with_kwargs=True))
             handles.append(module.register_forward_hook(partial(self._returned, name)))
         for name, module in model.named_modules():
-            if activation_function(module):
+            if activation_of(module):
                 handles.append(module.register_forward_pre_hook(partial(self._activates, name)))
                 handles.append(module.register_forward_hook(self._activated))
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +11,23 @@ from nc_trainer.int8.nn.int8_module import Int8Module
 from nc_trainer.int8.nn.shared_input import SharedInput
 from nc_trainer.int8.nn.taken_over import mark_activated
 from nc_trainer.int8.ops import int8_linears, quantize_rows
+from nc_trainer.int8.ops.int8_linear import packs_weights
+from nc_trainer.int8.ops.packing import is_packed, pack, unpack
 
 if TYPE_CHECKING:
     from nc_trainer.int8.nn.current_batch import CurrentBatch
+
+MOST_PADDED = 2  # bytes of packed codes for each byte of plain ones
 
 
 class Int8Linear(Int8Module):
     """int8 weights per output channel, activations quantized per token.
 
     Buffers: `qweight` [out, in] int8, `scale` [out] fp32, and `bias` [out] fp32 where the float module has one.
+    `pack_weights` keeps the codes in the order in which the engine reads them, in place of the plain ones: `qweight`
+    then puts them together anew, and so does `state_dict`.
     """
 
-    qweight: Tensor
     scale: Tensor
     bias: Tensor | None
 
@@ -33,7 +38,8 @@ class Int8Linear(Int8Module):
         self.shared: SharedInput | None = None
         self.batch: CurrentBatch | None = None  # what it knows of the batch: None is nothing, and no limits
         self.token_wise = False  # whether its rows are the tokens of the batch, so that padding can be left out
-        self.register_buffer("qweight", torch.zeros(out_features, in_features, dtype=torch.int8))
+        # `register_buffer` refuses the name of a property.
+        self._buffers["qweight"] = torch.zeros(out_features, in_features, dtype=torch.int8)
         self.register_buffer("scale", torch.zeros(out_features, dtype=torch.float32))
         self.register_buffer("bias", torch.zeros(out_features, dtype=torch.float32) if bias else None)
 
@@ -53,9 +59,53 @@ class Int8Linear(Int8Module):
         return module.train(linear.training)
 
     @property
+    def stored(self) -> Tensor:
+        """The codes as they are kept: plain, or as `nc_trainer.int8.ops.packing.pack` makes them."""
+        return self._buffers["qweight"]  # type: ignore[return-value]
+
+    @property
+    def qweight(self) -> Tensor:
+        """The codes, [out, in] int8: a copy where they are packed."""
+        stored = self.stored
+        return unpack(stored, self.out_features, self.in_features) if is_packed(stored) else stored
+
+    @qweight.setter
+    def qweight(self, codes: Tensor) -> None:
+        self._buffers["qweight"] = codes
+
+    @property
     def weight(self) -> Tensor:
-        """The codes, [out, in] int8, see `Int8Module`: T5 casts its input to any other dtype than int8."""
-        return self.qweight
+        """[out, in] int8, see `Int8Module`: T5 casts its input to any other dtype than int8.
+
+        The codes, in no order that could be used where they are packed: models ask it often, and only what it is.
+        """
+        stored = self.stored
+        if not is_packed(stored):
+            return stored
+        codes = stored.view(torch.int8).flatten()
+        return codes[: self.out_features * self.in_features].view(self.out_features, self.in_features)
+
+    def pack_weights(self) -> None:
+        """Keep the codes as the engine in force reads them fastest; outputs do not change by a bit.
+
+        A layer of a few outputs or inputs, of which most would be padding, stays plain.
+        """
+        if is_packed(self.stored) or self.stored.is_meta or not packs_weights():
+            return
+        packed = pack(self.stored)
+        if packed.nbytes <= MOST_PADDED * self.stored.nbytes:
+            self.qweight = packed
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + "qweight"] = self.qweight
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        was_packed = is_packed(self.stored)
+        self.qweight = self.qweight
+        super()._load_from_state_dict(*args, **kwargs)
+        if was_packed:
+            self.pack_weights()
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out], in the dtype of `x`."""
@@ -66,7 +116,7 @@ class Int8Linear(Int8Module):
         """`forward` of this module on its own."""
         fused = self.activation != "none" and (self.batch is None or self.batch.is_covered())
         activation = self.activation if fused else "none"
-        y = int8_linears(x, [self.qweight], [self.scale], [self.bias], activation, self.rows_of(x))[0]
+        y = int8_linears(x, [self.stored], [self.scale], [self.bias], activation, self.rows_of(x))[0]
         if fused:
             mark_activated(y)
         return y

@@ -84,6 +84,11 @@ class Int8Projection(EinsumWeight, Int8Linear):
         y = super().forward(rows)
         return y.unflatten(-1, self.output_shape) if len(self.output_shape) > 1 else y
 
+    def pack_weights(self) -> None:
+        """Groups are parts of the plain codes."""
+        if self.groups == 1:
+            super().pack_weights()
+
     def compute(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out], or [..., groups, in] to [..., groups, out]."""
         if self.groups == 1:

@@ -44,7 +44,7 @@ class SharedInput:
             return member.compute(x)
         first, *others = int8_linears(
             x,
-            [linear.qweight for linear in self.members],
+            [linear.stored for linear in self.members],
             [linear.scale for linear in self.members],
             [linear.bias for linear in self.members],
             rows=member.rows_of(x),

@@ -64,11 +64,11 @@ def _(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: flo
 def native_instruction_set() -> str | None:
     """The instruction set of the bf16 kernels (amx, avx512_bf16), None if this machine cannot run them.
 
-    `NC_TRAINER_ISA` (avx2, avx_vnni, avx512_vnni, amx), read once, is the highest level that may be used. The first
-    call may compile the native library.
+    `NC_TRAINER_ISA` (avx2, avx_vnni, avx512_vnni, amx), read once, is the level to use, as it is for int8 products;
+    the first two have no such kernels. The first call may compile the native library.
 
     Raises:
-        QuantizationError: `NC_TRAINER_ISA` names no level.
+        QuantizationError: `NC_TRAINER_ISA` names no level, or one that this CPU cannot run.
     """
     reason = native.unavailable_reason()
     try:

@@ -8,6 +8,7 @@ from torch import Tensor
 from nc_trainer.errors import QuantizationError
 from nc_trainer.int8.ops.activations import ACTIVATIONS
 from nc_trainer.int8.ops.engines import current_engine, native
+from nc_trainer.int8.ops.packing import is_packed, plain
 
 
 def int8_linear(
@@ -25,7 +26,7 @@ def int8_linear(
         qweight: [N, K] int8.
         scale: [N] fp32, per channel.
         bias: [N] fp32 or None.
-        activation: none, gelu, gelu_tanh, relu, silu or tanh.
+        activation: a name in `nc_trainer.int8.ops.ACTIVATIONS`.
 
     Returns:
         [..., N] in the dtype of `x`.
@@ -48,7 +49,7 @@ def int8_linears(
 
     Args:
         x: [..., K].
-        qweights: [N, K] int8 each; N may differ.
+        qweights: [N, K] int8 each, or what `packing.pack` makes of it, which is faster; N may differ.
         scales: [N] fp32 each.
         biases: [N] fp32 or None each.
         activation: of all outputs, see `int8_linear`.
@@ -68,9 +69,14 @@ def int8_linears(
     return torch.ops.nc_trainer.int8_linears(x, qweights, scales, biases, activation, rows)
 
 
+def packs_weights() -> bool:
+    """Whether the engine in force is faster with packed weights."""
+    return current_engine().NAME == native.NAME
+
+
 @torch.compiler.assume_constant_result
 def _is_native() -> bool:
-    return current_engine().NAME == native.NAME
+    return packs_weights()
 
 
 def _int8_linears(
@@ -81,8 +87,10 @@ def _int8_linears(
     activation: str,
     rows: Tensor | None = None,
 ) -> list[Tensor]:
-    _check(x, qweights, activation)
     engine = current_engine()
+    if engine.NAME != native.NAME:
+        qweights = [plain(qweight, scale, x) for qweight, scale in zip(qweights, scales, strict=True)]
+    _check(x, qweights, activation)
     if x.dtype != torch.float16:
         return engine.int8_linears(x, qweights, scales, biases, activation, rows)
     # Engines know fp32 and bf16.
@@ -93,7 +101,7 @@ def _check(x: Tensor, qweights: Sequence[Tensor], activation: str) -> None:
     if activation not in ACTIVATIONS:
         raise QuantizationError(f"int8_linear: activation `{activation}` is not one of {list(ACTIVATIONS)}.")
     for qweight in qweights:
-        if x.shape[-1] != qweight.shape[1]:
+        if not is_packed(qweight) and x.shape[-1] != qweight.shape[1]:
             raise QuantizationError(f"int8_linear: x has {x.shape[-1]} features, qweight expects {qweight.shape[1]}.")
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nc_trainer import QuantizationError
 from nc_trainer.int8.ops import current_engine, int8_linear, use_engine
+from nc_trainer.int8.ops.activations import ACTIVATIONS
 from nc_trainer.int8.ops.engines import ENGINES, VARIABLE, Engine, native, onednn, reference
 
 AVAILABLE = [name for name, engine in ENGINES.items() if engine.unavailable_reason() is None]
@@ -129,12 +130,13 @@ def test_the_operator_keeps_leading_dimensions(shape: tuple[int, ...]) -> None:
     assert y.shape == (*shape[:-1], 4)
 
 
-@pytest.mark.parametrize("activation", ["none", "gelu", "gelu_tanh", "relu", "silu", "tanh"])
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
 def test_the_activation_comes_last(activation: str, engine: Engine) -> None:
     functions: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "none": torch.clone,
         "gelu": torch.nn.GELU(),
         "gelu_tanh": torch.nn.GELU(approximate="tanh"),
+        "quick_gelu": lambda y: y * torch.sigmoid(1.702 * y),
         "relu": torch.relu,
         "silu": torch.nn.SiLU(),
         "tanh": torch.tanh,

@@ -14,7 +14,7 @@ from nc_trainer.int8.ops.engines.native_build import find_compiler
 
 FLOAT_TYPES = (torch.float32, torch.bfloat16)
 SIZES = st.integers(0, 70)
-NAMES = ("gelu", "gelu_tanh", "relu", "silu", "tanh")
+NAMES = sorted(ACTIVATIONS.keys() - {"none"})
 ROWS = {
     "normal": lambda row: row,
     "zeros": torch.zeros_like,
@@ -148,6 +148,10 @@ def test_rows_beyond_one_chunk_of_codes_are_all_computed(restored_threads: None)
     torch.set_num_threads(1)
     case = random_case(300, 4099, 33)
     assert_same_bits(linear(*case), expected_linear(*case))
+
+
+def test_the_activations_are_those_of_python() -> None:
+    assert native.activations() == list(ACTIVATIONS)
 
 
 @pytest.mark.parametrize("shape", [(1, 768, 400), (7, 768, 400), (50, 768, 400)], ids=["1", "7", "50"])

@@ -1,64 +1,35 @@
-// Activations on vectors. V has: type, set(float), mul, div, fma(a, b, c) = a * b + c, min and max (which return their
-// second operand if one is NaN), and sign_where_beyond(z, limit, inside): the sign of z where |z| >= limit.
+// The activations that an int8 layer applies to its outputs: the one table of them in C++.
 //
-// erf and tanh are rational functions z * P(z^2) / Q(z^2), fitted by weighted least squares (Lawson's algorithm) and
-// evaluated with fused multiply-adds: below 4e-7 from the true value in fp32, and exactly 1 or -1 outside the fit.
+// To add one: a line here, a function of its name in activation_functions.h, and a line in ops/activations.py.
 #pragma once
 
+#define NC_TRAINER_ACTIVATIONS(X) \
+  X(none)                         \
+  X(gelu)                         \
+  X(gelu_tanh)                    \
+  X(quick_gelu)                   \
+  X(relu)                         \
+  X(silu)                         \
+  X(tanh)
+
 namespace nc_trainer {
+
+#define NC_TRAINER_ENUMERATOR(name) name,
+enum class Activation { NC_TRAINER_ACTIVATIONS(NC_TRAINER_ENUMERATOR) };
+#undef NC_TRAINER_ENUMERATOR
+
 namespace {
 
-template <class V>
-struct Activations {
-  using T = typename V::type;
-
-  template <int N>
-  static T polynomial(T x, const float (&c)[N]) {
-    T y = V::set(c[N - 1]);
-#pragma GCC unroll 8
-    for (int i = N - 2; i >= 0; --i) y = V::fma(y, x, V::set(c[i]));
-    return y;
+// Calls `body.template operator()<A>()` with the activation as a constant.
+template <class Body>
+void with_activation(Activation activation, const Body& body) {
+  switch (activation) {
+#define NC_TRAINER_CASE(name) \
+  case Activation::name: return body.template operator()<Activation::name>();
+    NC_TRAINER_ACTIVATIONS(NC_TRAINER_CASE)
+#undef NC_TRAINER_CASE
   }
-
-  // z * P(z^2) / Q(z^2) within [-limit, limit], the sign of z outside, NaN for NaN.
-  template <int N, int M>
-  static T odd_rational(T z, float limit, const float (&p)[N], const float (&q)[M]) {
-    const T inside = V::min(V::set(limit), V::max(V::set(-limit), z));
-    const T square = V::mul(inside, inside);
-    const T y = V::div(V::mul(inside, polynomial(square, p)), polynomial(square, q));
-    return V::sign_where_beyond(z, limit, y);
-  }
-
-  static T erf(T z) {
-    static constexpr float p[] = {1.12837901f,    0.194036512f,    0.053207166f,
-                                  0.00391735128f, 0.000287601049f, 2.01173214e-06f};
-    static constexpr float q[] = {1.0f,           0.505291869f,    0.11559109f,
-                                  0.0152707707f, 0.00119820827f, 3.78396239e-05f};
-    return odd_rational(z, 3.95f, p, q);
-  }
-
-  static T tanh(T z) {
-    static constexpr float p[] = {0.999999906f, 0.133731982f, 0.00348658242f, 2.04718376e-05f, 1.3184231e-08f};
-    static constexpr float q[] = {1.0f, 0.46706495f, 0.0258419813f, 0.000327138618f, 7.70266697e-07f};
-    return odd_rational(z, 9.0f, p, q);
-  }
-
-  static T half_times_one_plus(T x, T t) {
-    const T half = V::mul(V::set(0.5f), x);
-    return V::fma(half, t, half);
-  }
-
-  static T gelu(T x) { return half_times_one_plus(x, erf(V::mul(x, V::set(0.70710678f)))); }
-
-  static T gelu_tanh(T x) {
-    const T cubic = V::mul(x, V::fma(V::mul(x, x), V::set(0.044715f * 0.79788456f), V::set(0.79788456f)));
-    return half_times_one_plus(x, tanh(cubic));
-  }
-
-  static T silu(T x) { return half_times_one_plus(x, tanh(V::mul(x, V::set(0.5f)))); }
-
-  static T relu(T x) { return V::max(V::set(0.0f), x); }
-};
+}
 
 }  // namespace
 }  // namespace nc_trainer

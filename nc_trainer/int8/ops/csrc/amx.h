@@ -67,6 +67,16 @@ NC_AMX_INLINE void release() {
 #endif
 }
 
+// All eight tiles with all their rows and bytes.
+NC_AMX_INLINE void configure_whole_tiles() {
+  Config config;
+  for (int tile = 0; tile < kTiles; ++tile) {
+    config.rows[tile] = kTileRows;
+    config.row_bytes[tile] = kRowBytes;
+  }
+  configure(config);
+}
+
 template <int Tile>
 NC_AMX_INLINE void zero() {
 #ifdef NC_EMULATE_AMX

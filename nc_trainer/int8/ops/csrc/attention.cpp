@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "arithmetic.h"
 #include "scratch.h"
 
 namespace nc_trainer {
@@ -63,8 +64,6 @@ Visible visible_keys(const Attention& a, int64_t batch, int64_t head) {
   }
 }
 
-int64_t mask_bytes(MaskType type) { return type == MaskType::kBool ? 1 : type == MaskType::kBFloat16 ? 2 : 4; }
-
 // Looks at each mask once, however many heads and rows of the batch it is broadcast to.
 class Masks {
  public:
@@ -90,20 +89,20 @@ AttentionHead head_of(const Attention& a, const Visible& visible, int64_t batch,
   const int64_t key_head = head / (a.heads / a.key_heads);
   const MaskType type = visible.masked ? a.mask_type : MaskType::kNone;
   const bool reads_mask = type != MaskType::kNone && type != MaskType::kCausal;
-  return {a.query.at(batch, head),
-          a.key.at(batch, key_head) + visible.begin * a.key.row_stride,
-          a.value.at(batch, key_head) + visible.begin * a.value.row_stride,
-          a.out.at(batch, head),
-          a.query.row_stride,
-          a.key.row_stride,
-          a.value.row_stride,
-          a.out.row_stride,
-          type,
-          reads_mask ? a.mask.at(batch, head) + visible.begin * mask_bytes(type) : nullptr,
-          reads_mask ? a.mask.row_stride : 0,
-          visible.end - visible.begin,
-          a.depth,
-          a.scale};
+  return {.query = a.query.at(batch, head),
+          .key = a.key.at(batch, key_head) + visible.begin * a.key.row_stride,
+          .value = a.value.at(batch, key_head) + visible.begin * a.value.row_stride,
+          .out = a.out.at(batch, head),
+          .query_stride = a.query.row_stride,
+          .key_stride = a.key.row_stride,
+          .value_stride = a.value.row_stride,
+          .out_stride = a.out.row_stride,
+          .mask_type = type,
+          .mask = reads_mask ? a.mask.at(batch, head) + visible.begin * mask_bytes(type) : nullptr,
+          .mask_stride = reads_mask ? a.mask.row_stride : 0,
+          .keys = visible.end - visible.begin,
+          .depth = a.depth,
+          .scale = a.scale};
 }
 
 }  // namespace
@@ -115,7 +114,7 @@ void run(const Attention& a, const AttentionKernels& kernels) {
   // Heads are tasks; if there are fewer than threads, each is cut into parts that pack its keys and values again.
   const int64_t products = 2 * a.queries * a.keys * a.depth;
   const int64_t wanted = std::min<int64_t>(at::get_num_threads(), heads * products / kTaskProducts);
-  const int64_t parts = std::clamp<int64_t>((wanted + heads - 1) / heads, 1, (a.queries - 1) / kTaskQueries + 1);
+  const int64_t parts = std::clamp<int64_t>(divide_up(wanted, heads), 1, divide_up(a.queries, kTaskQueries));
   const int64_t grain = std::max<int64_t>(kTaskProducts * parts / std::max<int64_t>(products, 1), 1);
   at::parallel_for(0, heads * parts, grain, [&](int64_t begin, int64_t end) {
     static thread_local Scratch packed_memory, work_memory;

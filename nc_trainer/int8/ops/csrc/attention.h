@@ -1,7 +1,7 @@
 // softmax(scale * Q K^T + mask) V for bf16, and the kernels of one instruction set behind it.
 //
 // A level that is added brings one attention_<isa>.cpp, compiled with that instruction set's own flags, and one line
-// in attention.cpp. Such a file includes no C++ library and no ATen header, see kernels.h.
+// in attention_kernels.cpp. Such a file includes no C++ library and no ATen header, see kernels.h.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,13 @@
 namespace nc_trainer {
 
 enum class MaskType { kNone, kCausal, kBool, kFloat32, kBFloat16 };
+
+namespace {
+// Bytes of one element of a mask; 0 where there is none to read.
+constexpr int64_t mask_bytes(MaskType type) {
+  return type == MaskType::kBool ? 1 : type == MaskType::kBFloat16 ? 2 : type == MaskType::kFloat32 ? 4 : 0;
+}
+}  // namespace
 
 // The rows of a [batch, heads, rows, depth] tensor with a dense last dimension; strides in elements.
 template <class T>
@@ -52,7 +59,7 @@ struct AttentionKernels {
   void (*attend)(const AttentionHead& head, int64_t first, int64_t last, const void* packed, void* work);
 };
 
-// The best table this CPU can run and NC_TRAINER_ISA admits, or null.
+// The table of the level in use, see isa.h; null where it has none.
 const AttentionKernels* attention_kernels();
 
 // The tables that exist; a table may be called only on a CPU that has its instructions.

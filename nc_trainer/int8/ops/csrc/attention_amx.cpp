@@ -64,9 +64,7 @@ struct Product {
 };
 
 void attend_with_tiles(const AttentionHead& head, int64_t first, int64_t last, const void* packed, void* work) {
-  amx::Config config;
-  for (int tile = 0; tile < amx::kTiles; ++tile) config.set(tile, amx::kTileRows, amx::kRowBytes);
-  amx::configure(config);
+  amx::configure_whole_tiles();
   attend<Product>(head, first, last, packed, work);
   amx::release();
 }
@@ -74,8 +72,11 @@ void attend_with_tiles(const AttentionHead& head, int64_t first, int64_t last, c
 }  // namespace
 
 const AttentionKernels& attention_amx_kernels() {
-  static constexpr AttentionKernels kernels = {"amx", packed_bytes<Product>, work_bytes<Product>, pack<Product>,
-                                               attend_with_tiles};
+  static constexpr AttentionKernels kernels = {.name = "amx",
+                                               .packed_bytes = packed_bytes<Product>,
+                                               .work_bytes = work_bytes<Product>,
+                                               .pack = pack<Product>,
+                                               .attend = attend_with_tiles};
   return kernels;
 }
 

@@ -1,30 +1,18 @@
 // Sizes and layouts that the attention kernels with 512-bit vectors share.
 //
-// Everything here has internal linkage, so that each file that includes it has a copy compiled with its own flags.
 // bf16 products take pairs: a packed matrix of `k` rows and `n` columns holds, for each pair of rows, the pairs of its
 // columns side by side, in panels of up to 64 columns, panel after panel.
 #pragma once
 
-#include <immintrin.h>
-
-#include <cstring>
-
 #include "attention.h"
+#include "avx512_common.h"
 
 namespace nc_trainer {
 namespace {
 
-constexpr int64_t kLanes = 16;            // 32-bit elements of a vector
 constexpr int64_t kPanelVectors = 4;      // vectors of a whole panel
 constexpr int64_t kKeyBlock = 512;        // keys whose scores are kept at once; a multiple of a panel
 constexpr float kLog2E = 1.44269504088896341f;
-
-constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
-constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-__mmask16 first_lanes16(int64_t n) { return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
-__mmask32 first_lanes32(int64_t n) { return n >= 32 ? ~__mmask32{0} : n <= 0 ? 0 : (__mmask32{1} << n) - 1; }
 
 // Sizes of one head, for a matrix product that takes `Pairs` pairs at once.
 template <int64_t Pairs>

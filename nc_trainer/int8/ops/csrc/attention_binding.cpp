@@ -8,6 +8,7 @@
 #include <string>
 
 #include "attention.h"
+#include "tensors.h"
 
 namespace nc_trainer {
 namespace {
@@ -29,9 +30,6 @@ void check(const at::Tensor& query, const at::Tensor& key, const at::Tensor& val
               " heads of the query are no multiple of ", key.size(1), " heads of the key");
   TORCH_CHECK(scale > 0 && std::isfinite(scale), "scale must be positive, got ", scale);
 }
-
-// The tensor with its last dimension in one piece.
-at::Tensor with_dense_rows(const at::Tensor& t) { return t.size(-1) <= 1 || t.stride(-1) == 1 ? t : t.contiguous(); }
 
 template <class T>
 Rows4d<T> rows_of(const at::Tensor& t) {
@@ -67,19 +65,19 @@ at::Tensor attention(const at::Tensor& query, const at::Tensor& key, const at::T
   const at::Tensor q = with_dense_rows(query), k = with_dense_rows(key), v = with_dense_rows(value);
   const at::Tensor m = mask ? expanded_mask(*mask, q, k) : at::Tensor();
   const at::Tensor out = at::empty({q.size(0), q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
-  Attention a{rows_of<const uint16_t>(q),
-              rows_of<const uint16_t>(k),
-              rows_of<const uint16_t>(v),
-              rows_of<uint16_t>(out),
-              is_causal ? MaskType::kCausal : MaskType::kNone,
-              {nullptr, 0, 0, 0},
-              q.size(0),
-              q.size(1),
-              k.size(1),
-              q.size(2),
-              k.size(2),
-              q.size(3),
-              static_cast<float>(scale)};
+  Attention a{.query = rows_of<const uint16_t>(q),
+              .key = rows_of<const uint16_t>(k),
+              .value = rows_of<const uint16_t>(v),
+              .out = rows_of<uint16_t>(out),
+              .mask_type = is_causal ? MaskType::kCausal : MaskType::kNone,
+              .mask = {nullptr, 0, 0, 0},
+              .batch = q.size(0),
+              .heads = q.size(1),
+              .key_heads = k.size(1),
+              .queries = q.size(2),
+              .keys = k.size(2),
+              .depth = q.size(3),
+              .scale = static_cast<float>(scale)};
   if (mask) {
     a.mask_type = mask_type(m);
     a.mask = {static_cast<const char*>(m.const_data_ptr()), mask_stride(m, 0), mask_stride(m, 1), mask_stride(m, 2)};

@@ -149,7 +149,11 @@ void attend(const AttentionHead& head, int64_t first, int64_t last, const void* 
 
 template <class Product>
 constexpr AttentionKernels kernels_of(const char* name) {
-  return {name, packed_bytes<Product>, work_bytes<Product>, pack<Product>, attend<Product>};
+  return {.name = name,
+          .packed_bytes = packed_bytes<Product>,
+          .work_bytes = work_bytes<Product>,
+          .pack = pack<Product>,
+          .attend = attend<Product>};
 }
 
 }  // namespace

@@ -32,10 +32,6 @@ struct ScoreRow {
   float scale;
 };
 
-constexpr int64_t mask_bytes(MaskType type) {
-  return type == MaskType::kBool ? 1 : type == MaskType::kBFloat16 ? 2 : type == MaskType::kFloat32 ? 4 : 0;
-}
-
 // scale * score + mask for 16 keys, -infinity for those that are not `valid`.
 template <MaskType Type>
 __m512 masked(__m512 score, __m512 scale, const char* mask, int64_t key, __mmask16 valid) {
@@ -47,8 +43,7 @@ __m512 masked(__m512 score, __m512 scale, const char* mask, int64_t key, __mmask
     const __m512 bias = _mm512_maskz_loadu_ps(valid, mask + 4 * key);
     return _mm512_mask_mov_ps(nothing, valid, _mm512_fmadd_ps(score, scale, bias));
   } else {
-    const __m512i bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid, mask + 2 * key));
-    const __m512 bias = _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+    const __m512 bias = widen_bfloat16(_mm256_maskz_loadu_epi16(valid, mask + 2 * key));
     return _mm512_mask_mov_ps(nothing, valid, _mm512_fmadd_ps(score, scale, bias));
   }
 }

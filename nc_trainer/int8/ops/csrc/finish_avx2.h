@@ -1,37 +1,16 @@
-// From accumulators to outputs on 256 bits: scales, bias, activation, rounding, and turning [output][row] into rows.
+// From accumulators to outputs on 256 bits: scales, bias, activation, rounding.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstring>
 
-#include "activation.h"
+#include "activation_functions.h"
+#include "arithmetic.h"
 #include "kernels.h"
 
 namespace nc_trainer {
 namespace {
-
-// Transposes 8 x 8 words of 32 bits.
-void transpose8(__m256i v[8]) {
-  __m256i a[8], b[8];
-#pragma GCC unroll 4
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = _mm256_unpacklo_epi32(v[i], v[i + 1]);
-    a[i + 1] = _mm256_unpackhi_epi32(v[i], v[i + 1]);
-  }
-#pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4) {
-    b[i] = _mm256_unpacklo_epi64(a[i], a[i + 2]);
-    b[i + 1] = _mm256_unpackhi_epi64(a[i], a[i + 2]);
-    b[i + 2] = _mm256_unpacklo_epi64(a[i + 1], a[i + 3]);
-    b[i + 3] = _mm256_unpackhi_epi64(a[i + 1], a[i + 3]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    v[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
-    v[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
-  }
-}
 
 struct Float8Lanes {
   using type = __m256;
@@ -47,19 +26,6 @@ struct Float8Lanes {
   }
 };
 
-__m256 activate(Activation activation, __m256 y) {
-  using Act = Activations<Float8Lanes>;
-  switch (activation) {
-    case Activation::kGelu: return Act::gelu(y);
-    case Activation::kGeluTanh: return Act::gelu_tanh(y);
-    case Activation::kRelu: return Act::relu(y);
-    case Activation::kSilu: return Act::silu(y);
-    case Activation::kTanh: return Act::tanh(y);
-    case Activation::kNone: break;
-  }
-  return y;
-}
-
 // The bits of y rounded to bf16, to nearest even, in the low halves of 32-bit lanes.
 __m256i bfloat16_bits(__m256 y) {
   const __m256i bits = _mm256_castps_si256(y);
@@ -69,20 +35,16 @@ __m256i bfloat16_bits(__m256 y) {
   return _mm256_blendv_epi8(_mm256_srli_epi32(rounded, 16), _mm256_set1_epi32(0x7fc0), nan);
 }
 
-// Output j of eight rows, from `row` on: an int32, an fp32, or a bf16 in the low half of each lane.
-__m256i output_of(const Outputs& o, int64_t j, int64_t row) {
-  const auto* source = reinterpret_cast<const __m256i*>(o.acc + j * o.acc_stride + row);
-  const __m256i acc = _mm256_add_epi32(_mm256_loadu_si256(source), _mm256_set1_epi32(o.offsets[j]));
-  if (o.type == Element::kInt32) return acc;
-  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_set1_ps(o.scale[j]));
-  __m256 y = _mm256_mul_ps(scaled, _mm256_loadu_ps(o.row_scales + row));
-  if (o.bias) y = _mm256_add_ps(y, _mm256_set1_ps(o.bias[j]));
-  y = activate(o.activation, y);
-  return o.type == Element::kBFloat16 ? bfloat16_bits(y) : _mm256_castps_si256(y);
+// Eight values of which the first n exist, the rest zero.
+__m256 load_some(const float* p, int64_t n) {
+  if (n >= 8) return _mm256_loadu_ps(p);
+  float some[8] = {};
+  std::memcpy(some, p, n * sizeof *p);
+  return _mm256_loadu_ps(some);
 }
 
-// Eight 32-bit lanes, or their low halves, of which the first n count.
-void store8(char* out, __m256i v, int64_t n, bool halves) {
+// The first n of eight 32-bit lanes, or of their low halves.
+void store_some(char* out, __m256i v, int64_t n, bool halves) {
   alignas(32) char bytes[32];
   if (halves) v = _mm256_permute4x64_epi64(_mm256_packus_epi32(v, v), _MM_SHUFFLE(3, 1, 2, 0));
   if (n == 8 && !halves) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), v);
@@ -91,18 +53,30 @@ void store8(char* out, __m256i v, int64_t n, bool halves) {
   std::memcpy(out, bytes, n * (halves ? 2 : 4));
 }
 
-void finish(const Outputs& o) {
+template <Activation A>
+__m256i output_of(const Outputs& o, int64_t r, int64_t j, int64_t n, __m256i acc) {
+  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), load_some(o.scale + j, n));
+  __m256 y = _mm256_mul_ps(scaled, _mm256_set1_ps(o.factors[r].scale));
+  if (o.bias) y = _mm256_add_ps(y, load_some(o.bias + j, n));
+  y = Activations<Float8Lanes>::apply<A>(y);
+  return o.type == Element::kBFloat16 ? bfloat16_bits(y) : _mm256_castps_si256(y);
+}
+
+template <Activation A>
+void finish_with(const Outputs& o) {
   const bool halves = o.type == Element::kBFloat16;
-  for (int64_t first = 0; first < o.n; first += 8) {
-    const int64_t n = o.n - first < 8 ? o.n - first : 8;
-    for (int64_t row = 0; row < o.rows; row += 8) {
-      __m256i v[8];
-      for (int64_t j = 0; j < 8; ++j) v[j] = j < n ? output_of(o, first + j, row) : _mm256_setzero_si256();
-      transpose8(v);
-      for (int64_t r = 0; r < 8 && row + r < o.rows; ++r)
-        store8(o.out[row + r] + first * (halves ? 2 : 4), v[r], n, halves);
+  for (int64_t r = 0; r < o.rows; ++r)
+    for (int64_t j = 0; j < o.n; j += 8) {
+      const int64_t n = smaller(o.n - j, 8);
+      const __m256i sums = _mm256_load_si256(reinterpret_cast<const __m256i*>(o.acc + r * kAccStride + j));
+      const __m256i acc = _mm256_add_epi32(sums, _mm256_set1_epi32(o.factors[r].offset));
+      const __m256i y = o.type == Element::kInt32 ? acc : output_of<A>(o, r, j, n, acc);
+      store_some(o.out[r] + j * (halves ? 2 : 4), y, n, halves);
     }
-  }
+}
+
+void finish(const Outputs& o) {
+  with_activation(o.activation, [&]<Activation A>() { finish_with<A>(o); });
 }
 
 }  // namespace

@@ -1,84 +1,83 @@
 // The inner loops of one instruction set, behind a table of functions on raw pointers.
 //
-// The rows of x are quantized into panels of 16: for each group of neighbouring k (as many as one 32-bit word holds),
-// the words of the 16 rows side by side. Weights are read as they are, row-major int8, a word at a time and broadcast,
-// so that no packed copy of them exists. Accumulators come out transposed, [output][row], and `finish` turns them.
-//
 // A level that is added brings one kernels_<isa>.cpp, compiled with that instruction set's own flags, and one line
-// in kernels.cpp. Such a file includes no C++ library and no ATen header: an inline function compiled there with
-// newer instructions could be the copy the linker keeps for everyone.
+// in isa.cpp and kernels.cpp. Such a file includes no C++ library and no ATen header: an inline function compiled there
+// with newer instructions could be the copy the linker keeps for everyone.
+//
+// Weights [N, K] are packed: 16 outputs form a block, in which, for each four neighbouring k, the codes of the 16
+// outputs lie side by side, as bytes code + 128. Four k of one output are a word:
+//
+//            k 0..3            k 4..7                   k K-4..K-1         0 <= k < K, padded to a multiple of 64
+//        +----------------+----------------+       +----------------+
+//        | o0 o1 ... o15  | o0 o1 ... o15  |  ...  | o0 o1 ... o15  |      block 0: outputs 0 to 15
+//        +----------------+----------------+       +----------------+
+//        | o16       o31  | ...                                     |      block 1: outputs 16 to 31, and so on
+//        +----------------------------------------------------------+
+//          64 bytes: a vector of AVX-512, two of AVX2; 16 of them are a tile of AMX
+//
+// The rows of x are quantized to signed codes and stay row-major, padded with zeros. A tile multiplies some rows with
+// some blocks: a word of a row, broadcast, meets a vector of a block, and the sums come out row-major too:
+//
+//     acc[row][output] = sum over k of x[row][k] * (w[output][k] + 128)
+//
+// The 128 is taken out by adding `offset[row]` = -128 * (sum of the codes of the row).
 #pragma once
 
 #include <cstdint>
 
+#include "activation.h"
+
 namespace nc_trainer {
 
 enum class Element { kFloat32, kBFloat16, kInt8, kInt32 };
-enum class Activation { kNone, kGelu, kGeluTanh, kRelu, kSilu, kTanh };
 
-constexpr int64_t kPanelRows = 16;
-constexpr int64_t kMaxPanels = 4;    // panels of one call to `multiply`, at most
-constexpr int64_t kMaxOutputs = 32;  // outputs of one call, at most
-constexpr int64_t kMaxDotRows = 8;
+constexpr int64_t kWordCodes = 4;      // codes of a word: four neighbouring k
+constexpr int64_t kBlockOutputs = 16;  // outputs of a block of the packed weights
+constexpr int64_t kBlockWords = 16;    // the words of an output are padded to a multiple of this
+constexpr int64_t kMaxTileRows = 32;
+constexpr int64_t kMaxTileBlocks = 4;
+constexpr int64_t kAccStride = kMaxTileBlocks * kBlockOutputs;
 
-// Some rows of a matrix; they need not be neighbours.
-struct Rows {
-  const char* first;
-  int64_t stride;         // bytes from row to row
-  const int64_t* chosen;  // the numbers of the rows, or null: 0, 1, 2, ...
-
-  const char* at(int64_t i) const { return first + (chosen ? chosen[i] : i) * stride; }
+// What quantizing a row found.
+struct RowFactors {
+  float scale;
+  int32_t offset;
 };
 
-// Rows of the weight as `multiply` reads them.
-struct Weights {
-  const void* data;
-  int64_t stride;  // bytes from row to row
+struct Tile {
+  const char* codes;  // of the first row, as `encode` wrote them
+  int64_t row_bytes;
+  int64_t rows;
+  const uint8_t* weights;  // of the first block
+  int64_t words;           // of one output, a multiple of kBlockWords
+  int64_t block_bytes;
+  int64_t blocks;
+  int32_t* acc;  // [kMaxTileRows][kAccStride], at a 64-byte boundary
 };
 
-// The outputs of up to 16 rows and n <= kMaxOutputs columns, from accumulators [n][acc_stride]:
-//   y = (float(acc + offset[j]) * scale[j]) * row_scales[r] + bias[j],
-// every operation rounded to fp32, then the activation, then converted to `type`. kInt32: acc + offset[j].
+// The outputs of a tile, from its accumulators:
+//   y = (float(acc + offset[r]) * scale[j]) * row_scale[r] + bias[j],
+// every operation rounded to fp32, then the activation, then converted to `type`. kInt32: acc + offset[r].
 struct Outputs {
   const int32_t* acc;
-  int64_t acc_stride, rows, n;
-  const int32_t* offsets;   // [n]
-  const float* row_scales;  // [16]
-  const float* scale;       // [n]
-  const float* bias;        // [n] or null: nothing is added
+  int64_t rows, n;
+  const RowFactors* factors;  // [rows]
+  const float* scale;         // [n]; unused for kInt32
+  const float* bias;          // [n] or null: nothing is added
   Activation activation;
   Element type;
-  char* out[kPanelRows];    // where the n outputs of each row go
+  char* out[kMaxTileRows];    // where the n outputs of each row go
 };
 
 struct Kernels {
-  const char* name;
+  int64_t tile_rows, tile_blocks;  // of one call to `multiply`, at most
 
-  int64_t panels;   // panels of one call to `multiply`, at most
-  int64_t outputs;  // outputs of one call, at most
-  int64_t dot_rows;  // up to so many rows `dot` is faster than `multiply`
+  // Encode one row of k values (int8 codes are taken as they are) in `row_bytes` bytes at a 64-byte boundary.
+  int64_t (*row_bytes)(int64_t k);
+  RowFactors (*encode)(const void* x, Element type, int64_t k, void* codes);
 
-  int64_t (*panel_bytes)(int64_t k);
-  int64_t (*row_bytes)(int64_t k);           // codes of one row, for `dot`
-  int64_t (*weight_row_bytes)(int64_t k);    // scratch that `prepare` may want for one row of the weight
-
-  // Encode `rows` <= 16 rows, from row `first` on, and their scales (1 for int8 codes, which are taken as they are).
-  // The rows that a panel has no row for get the code of zero and scale 0.
-  void (*encode_panel)(const Rows& x, Element type, int64_t first, int64_t rows, int64_t k, void* panel,
-                       float* scales);
-  float (*encode_row)(const void* x, Element type, int64_t k, void* codes);
-
-  // Make n <= outputs rows of the weight readable, in place or in `scratch`, and say what has to be added to the
-  // accumulators of each output.
-  Weights (*prepare)(const int8_t* weight, int64_t n, int64_t k, void* scratch, int32_t* offsets);
-
-  // acc[j][16 * p + r] for `count` neighbouring panels and n outputs; rows of acc are 16 * kMaxPanels long. Up to
-  // the next multiple of the tile, more outputs than n may be written.
-  void (*multiply)(const void* panels, int64_t count, const Weights& weights, int64_t n, int64_t k, int32_t* acc);
-
-  // The same for `rows` <= kMaxDotRows rows encoded by `encode_row`.
-  void (*dot)(const void* codes, int64_t rows, const Weights& weights, int64_t n, int64_t k, int32_t* acc);
-
+  // Up to the next 16 rows, more rows than there are may be read and written.
+  void (*multiply)(const Tile& tile);
   void (*finish)(const Outputs& outputs);
 
   // Around the calls of one thread, where the instruction set has a state of its own; may be null.
@@ -86,12 +85,12 @@ struct Kernels {
   void (*end)();
 };
 
-// The table for this CPU, or the one that $NC_TRAINER_ISA names. Null, with a reason, where there is none.
-const Kernels* best_kernels(const char** reason);
+// The table of the level in use, see isa.h.
+const Kernels& kernels();
 
 // The tables that exist; a table may be called only on a CPU that has its instructions.
 const Kernels& amx_kernels();
-const Kernels& avx512_vnni_kernels();
+const Kernels& avx512_vnni_kernels();  // rounds to bf16 by AVX512_BF16 where the CPU has it
 const Kernels& avx_vnni_kernels();
 const Kernels& avx2_kernels();
 

@@ -1,72 +1,67 @@
-// AMX: one tile holds 64 codes of 16 rows as `encode_panel` wrote them, another one 16 rows of the weight as they lie
-// in memory. tdpbsud multiplies signed weights with unsigned codes.
+// AMX: one tile holds 64 codes of 16 rows, another one 16 words of a block of weights, which is 1024 bytes as they lie
+// in memory. tdpbsud multiplies signed codes with unsigned weights.
 #include "amx.h"
 #include "int8_avx512.h"
 
 namespace nc_trainer {
 namespace {
 
-constexpr int64_t kOutputs = 32;
-constexpr int64_t kTilePanels = 2;
-constexpr int64_t kStepBytes = kStep * kPanelRows;  // of a panel: one tile
-constexpr int64_t kFewRows = 4;                     // so few rows would leave most of a tile empty
-static_assert(kTilePanels <= kMaxPanels && kOutputs <= kMaxOutputs && kFewRows <= kMaxDotRows);
+constexpr int64_t kTilesBlocks = 2;                // 2 x 2 tiles of sums
+constexpr int64_t kFewRows = 4;                    // so few rows would leave most of a tile empty
+constexpr int64_t kWordsOfTile = amx::kTileRows;   // of a block of weights
+static_assert(2 * amx::kTileRows <= kMaxTileRows && kTilesBlocks <= kMaxTileBlocks && kWordsOfTile == kBlockWords);
 
-// Tiles 0 to 3 accumulate, 4 and 5 hold weights, 6 and 7 codes.
-template <int OutputTiles, int Panels>
-void multiply_tiles(const char* codes, const int8_t* weight, int64_t weight_stride, int64_t k, int32_t* acc) {
-  const int64_t panel_stride = panel_bytes(k);
-  const int8_t* lower = weight + kPanelRows * weight_stride;
+// Tiles 0 to 3 accumulate, 4 and 5 hold codes, 6 and 7 weights.
+template <int RowTiles, int Blocks>
+void multiply_tiles(const Tile& t) {
   amx::zero<0>();
-  if constexpr (Panels > 1) amx::zero<1>();
-  if constexpr (OutputTiles > 1) amx::zero<2>();
-  if constexpr (OutputTiles > 1 && Panels > 1) amx::zero<3>();
-  for (int64_t i = 0; i < steps(k); ++i) {
-    amx::load<6>(codes + i * kStepBytes, amx::kRowBytes);
-    amx::load<4>(weight + i * kStep, weight_stride);
+  if constexpr (Blocks > 1) amx::zero<1>();
+  if constexpr (RowTiles > 1) amx::zero<2>();
+  if constexpr (RowTiles > 1 && Blocks > 1) amx::zero<3>();
+  const char* lower = t.codes + amx::kTileRows * t.row_bytes;
+  for (int64_t word = 0; word < t.words; word += kWordsOfTile) {
+    const uint8_t* weights = t.weights + amx::kRowBytes * word;
+    amx::load<4>(t.codes + kWordCodes * word, t.row_bytes);
+    amx::load<6>(weights, amx::kRowBytes);
     amx::dpbsud<0, 4, 6>();
-    if constexpr (Panels > 1) {
-      amx::load<7>(codes + panel_stride + i * kStepBytes, amx::kRowBytes);
+    if constexpr (Blocks > 1) {
+      amx::load<7>(weights + t.block_bytes, amx::kRowBytes);
       amx::dpbsud<1, 4, 7>();
     }
-    if constexpr (OutputTiles > 1) {
-      amx::load<5>(lower + i * kStep, weight_stride);
+    if constexpr (RowTiles > 1) {
+      amx::load<5>(lower + kWordCodes * word, t.row_bytes);
       amx::dpbsud<2, 5, 6>();
-      if constexpr (Panels > 1) amx::dpbsud<3, 5, 7>();
+      if constexpr (Blocks > 1) amx::dpbsud<3, 5, 7>();
     }
   }
-  constexpr int64_t kBytes = kAccStride * static_cast<int64_t>(sizeof *acc);
-  amx::store<0>(acc, kBytes);
-  if constexpr (Panels > 1) amx::store<1>(acc + kPanelRows, kBytes);
-  if constexpr (OutputTiles > 1) amx::store<2>(acc + kPanelRows * kAccStride, kBytes);
-  if constexpr (OutputTiles > 1 && Panels > 1) amx::store<3>(acc + kPanelRows * kAccStride + kPanelRows, kBytes);
+  constexpr int64_t kBytes = kAccStride * static_cast<int64_t>(sizeof *t.acc);
+  constexpr int64_t kLower = amx::kTileRows * kAccStride;
+  amx::store<0>(t.acc, kBytes);
+  if constexpr (Blocks > 1) amx::store<1>(t.acc + kBlockOutputs, kBytes);
+  if constexpr (RowTiles > 1) amx::store<2>(t.acc + kLower, kBytes);
+  if constexpr (RowTiles > 1 && Blocks > 1) amx::store<3>(t.acc + kLower + kBlockOutputs, kBytes);
 }
 
-void multiply(const void* panels, int64_t count, const Weights& weights, int64_t n, int64_t k, int32_t* acc) {
-  const auto* codes = static_cast<const char*>(panels);
-  const auto* weight = static_cast<const int8_t*>(weights.data);
-  if (n > kPanelRows) {
-    if (count > 1) return multiply_tiles<2, 2>(codes, weight, weights.stride, k, acc);
-    return multiply_tiles<2, 1>(codes, weight, weights.stride, k, acc);
-  }
-  if (count > 1) return multiply_tiles<1, 2>(codes, weight, weights.stride, k, acc);
-  return multiply_tiles<1, 1>(codes, weight, weights.stride, k, acc);
+void multiply(const Tile& t) {
+  if (t.rows <= kFewRows) return multiply_by_vnni(t);
+  if (t.rows > amx::kTileRows) return t.blocks > 1 ? multiply_tiles<2, 2>(t) : multiply_tiles<2, 1>(t);
+  return t.blocks > 1 ? multiply_tiles<1, 2>(t) : multiply_tiles<1, 1>(t);
 }
 
-void begin() {
-  amx::Config config;
-  for (int tile = 0; tile < amx::kTiles; ++tile) config.set(tile, amx::kTileRows, amx::kRowBytes);
-  amx::configure(config);
-}
-
+void begin() { amx::configure_whole_tiles(); }
 void end() { amx::release(); }
 
 }  // namespace
 
 const Kernels& amx_kernels() {
-  static constexpr Kernels kernels = {
-      "amx", kTilePanels, kOutputs, kFewRows, panel_bytes, row_bytes, weight_row_bytes,
-      encode_panel, encode_row, prepare_rows<kStep, kOutputs>, multiply, dot, finish, begin, end};
+  static const Kernels kernels = {.tile_rows = 2 * amx::kTileRows,
+                                  .tile_blocks = kTilesBlocks,
+                                  .row_bytes = row_bytes,
+                                  .encode = encode,
+                                  .multiply = multiply,
+                                  .finish = avx512_vnni_kernels().finish,
+                                  .begin = begin,
+                                  .end = end};
   return kernels;
 }
 

@@ -3,9 +3,6 @@
 
 namespace nc_trainer {
 
-const Kernels& avx2_kernels() {
-  static constexpr Kernels kernels = avx2_table<Words16>("avx2");
-  return kernels;
-}
+const Kernels& avx2_kernels() { return kTable<Words16>; }
 
 }  // namespace nc_trainer

@@ -10,12 +10,10 @@
 namespace nc_trainer {
 namespace {
 
-constexpr int64_t kAllCodesBytes = 64 << 20;   // codes of one round; more rows take more rounds
-constexpr int64_t kCodesBytes = 384 << 10;     // codes that stay in the L2 cache while the weights pass by
+constexpr int64_t kAllCodesBytes = 64 << 20;   // codes of one round that threads share; more rows take more rounds
+constexpr int64_t kCodesBytes = 4096 << 10;     // codes that stay in the L2 cache while the weights pass by
 constexpr int64_t kTaskProducts = 1 << 20;     // multiplications worth waking another thread for
 constexpr int64_t kTaskCodes = 1 << 15;        // codes worth the same
-
-constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int64_t element_bytes(Element type) {
   if (type == Element::kBFloat16) return 2;
@@ -28,8 +26,10 @@ struct Range {
   int64_t size() const { return end - begin; }
 };
 
-// Part `i` of 0 .. size, cut into `parts` of nearly the same length.
-Range part(int64_t size, int64_t parts, int64_t i) { return {i * size / parts, (i + 1) * size / parts}; }
+// Part `i` of a range, cut into `parts` of nearly the same length.
+Range part(Range all, int64_t parts, int64_t i) {
+  return {all.begin + i * all.size() / parts, all.begin + (i + 1) * all.size() / parts};
+}
 
 // Calls body(i) for 0 <= i < size, at least `grain` of them at a time on one thread.
 template <class Body>
@@ -39,62 +39,77 @@ void parallel(int64_t size, int64_t grain, const Body& body) {
   });
 }
 
-// Some rows of the input, encoded: in panels, or one by one where they are few.
-struct Encoded {
-  int64_t first, count;
-  const char* codes;
-  const float* scales;  // of 16 rows a panel
-  bool few;
-};
-
-// A block of neighbouring outputs of one of the weights.
-struct Block {
+// Some neighbouring blocks of one of the weights: what a tile takes at once.
+struct Columns {
   const Linear* linear;
-  int64_t first, n;
+  int64_t first, blocks;  // in blocks
+
+  int64_t outputs() const { return std::min(blocks * kBlockOutputs, linear->n - first * kBlockOutputs); }
 };
 
-// The outputs of all weights, cut into blocks.
-class Blocks {
+// The outputs of all weights, cut into columns of nearly the same width.
+class AllColumns {
  public:
-  Blocks(const Product& p, int64_t outputs) : p_(p), outputs_(outputs) {}
+  AllColumns(const Product& p, int64_t blocks) : p_(p), blocks_(blocks) {}
 
   int64_t count() const {
     int64_t total = 0;
-    for (int64_t i = 0; i < p_.count; ++i) total += divide_up(p_.linears[i].n, outputs_);
+    for (int64_t i = 0; i < p_.count; ++i) total += count_of(p_.linears[i]);
     return total;
   }
 
-  Block at(int64_t number) const {
+  Columns at(int64_t number) const {
     const Linear* linear = p_.linears;
-    for (; number >= divide_up(linear->n, outputs_); ++linear) number -= divide_up(linear->n, outputs_);
-    const int64_t first = number * outputs_;
-    return {linear, first, std::min(outputs_, linear->n - first)};
+    for (; number >= count_of(*linear); ++linear) number -= count_of(*linear);
+    const Range blocks = part({0, packed_blocks(linear->n)}, count_of(*linear), number);
+    return {linear, blocks.begin, blocks.size()};
   }
 
  private:
+  int64_t count_of(const Linear& linear) const { return divide_up(packed_blocks(linear.n), blocks_); }
+
   const Product& p_;
-  int64_t outputs_;
+  int64_t blocks_;
 };
 
-void encode_few(const Product& p, const Kernels& kernels, const Encoded& rows, char* codes, float* scales) {
-  std::fill_n(scales, kPanelRows, 0.0f);
-  for (int64_t r = 0; r < rows.count; ++r)
-    scales[r] = kernels.encode_row(p.x.at(rows.first + r), p.type, p.k, codes + r * kernels.row_bytes(p.k));
+// Some neighbouring rows of the input, encoded.
+class Codes {
+ public:
+  Codes(const Product& p, const Kernels& kernels, Range rows, Scratch& memory)
+      : p_(p), kernels_(kernels), rows_(rows), row_bytes_(kernels.row_bytes(p.k)) {
+    const int64_t codes = round_up(rows.size(), kMaxTileRows) * row_bytes_;  // tiles may read beyond the last row
+    codes_ = static_cast<char*>(memory.reserve(codes + rows.size() * static_cast<int64_t>(sizeof(RowFactors))));
+    factors_ = reinterpret_cast<RowFactors*>(codes_ + codes);
+  }
+
+  void encode(int64_t row) {
+    const int64_t i = row - rows_.begin;
+    factors_[i] = kernels_.encode(p_.x.at(row), p_.type, p_.k, codes_ + i * row_bytes_);
+  }
+
+  Range rows() const { return rows_; }
+  const char* codes(int64_t row) const { return codes_ + (row - rows_.begin) * row_bytes_; }
+  const RowFactors* factors(int64_t row) const { return factors_ + (row - rows_.begin); }
+
+ private:
+  const Product& p_;
+  const Kernels& kernels_;
+  Range rows_;
+  int64_t row_bytes_;
+  char* codes_;
+  RowFactors* factors_;
+};
+
+// Rows that stay in the L2 cache.
+int64_t chunk_rows(const Product& p, const Kernels& kernels) {
+  const int64_t fit = kCodesBytes / std::max<int64_t>(kernels.row_bytes(p.k), 1);
+  return std::max<int64_t>(fit / kernels.tile_rows, 1) * kernels.tile_rows;
 }
 
-void encode_panels(const Product& p, const Kernels& kernels, const Encoded& rows, char* codes, float* scales) {
-  const int64_t bytes = kernels.panel_bytes(p.k), panel_codes = kPanelRows * std::max<int64_t>(p.k, 1);
-  parallel(divide_up(rows.count, kPanelRows), kTaskCodes / panel_codes, [&](int64_t panel) {
-    const int64_t row = panel * kPanelRows, count = std::min(kPanelRows, rows.count - row);
-    kernels.encode_panel(p.x, p.type, rows.first + row, count, p.k, codes + panel * bytes, scales + row);
-  });
-}
-
-// The products of some rows with one block of outputs after the other, by one thread.
+// The products of encoded rows with columns of the weights, by one thread.
 class Worker {
  public:
-  Worker(const Product& p, const Kernels& kernels, const Encoded& rows)
-      : p_(p), kernels_(kernels), rows_(rows), weights_(scratch()) {
+  Worker(const Product& p, const Kernels& kernels) : p_(p), kernels_(kernels), columns_(p, kernels.tile_blocks) {
     if (kernels_.begin) kernels_.begin();
   }
   ~Worker() {
@@ -103,116 +118,120 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  void multiply(const Block& block, Range panels) {
-    const Weights weights =
-        kernels_.prepare(block.linear->weight + block.first * p_.k, block.n, p_.k, weights_, offsets_);
-    if (rows_.few) {
-      kernels_.dot(rows_.codes, rows_.count, weights, block.n, p_.k, acc_);
-      finish(block, 0, acc_);
-      return;
-    }
-    for (int64_t panel = panels.begin; panel < panels.end; panel += kernels_.panels) {
-      const int64_t count = std::min(kernels_.panels, panels.end - panel);
-      kernels_.multiply(rows_.codes + panel * kernels_.panel_bytes(p_.k), count, weights, block.n, p_.k, acc_);
-      for (int64_t i = 0; i < count; ++i) finish(block, panel + i, acc_ + i * kPanelRows);
-    }
+  void multiply(const Codes& codes, Range rows, Range columns) {
+    const int64_t tiles = divide_up(rows.size(), kernels_.tile_rows);
+    for (int64_t column = columns.begin; column < columns.end; ++column)
+      for (int64_t tile = 0; tile < tiles; ++tile)
+        multiply_tile(codes, part(rows, tiles, tile), columns_.at(column));
   }
 
  private:
-  void* scratch() const {
-    static thread_local Scratch memory;
-    return memory.reserve(kMaxOutputs * kernels_.weight_row_bytes(p_.k));
+  void multiply_tile(const Codes& codes, Range rows, const Columns& columns) {
+    const Linear& linear = *columns.linear;
+    const int64_t block_bytes = linear.words * kBlockOutputs * kWordCodes;
+    kernels_.multiply({.codes = codes.codes(rows.begin),
+                       .row_bytes = kernels_.row_bytes(p_.k),
+                       .rows = rows.size(),
+                       .weights = linear.weight + columns.first * block_bytes,
+                       .words = linear.words,
+                       .block_bytes = block_bytes,
+                       .blocks = columns.blocks,
+                       .acc = acc_});
+    finish(codes, rows, columns);
   }
 
-  void finish(const Block& block, int64_t panel, const int32_t* acc) const {
-    const Linear& linear = *block.linear;
-    const int64_t row = panel * kPanelRows, bytes = element_bytes(p_.out_type());
-    const bool codes = p_.out_type() == Element::kInt32;
-    Outputs outputs{acc,
-                    kPanelRows * kMaxPanels,
-                    std::min(kPanelRows, rows_.count - row),
-                    block.n,
-                    offsets_,
-                    rows_.scales + row,
-                    codes ? nullptr : linear.scale + block.first,
-                    linear.bias ? linear.bias + block.first : nullptr,
-                    linear.activation,
-                    p_.out_type(),
-                    {}};
-    for (int64_t r = 0; r < outputs.rows; ++r) {
-      const int64_t number = rows_.first + row + r;
-      outputs.out[r] = linear.out + ((p_.x.chosen ? p_.x.chosen[number] : number) * linear.n + block.first) * bytes;
-    }
+  void finish(const Codes& codes, Range rows, const Columns& columns) const {
+    const Linear& linear = *columns.linear;
+    const int64_t first = columns.first * kBlockOutputs, bytes = element_bytes(p_.out_type());
+    Outputs outputs{.acc = acc_,
+                    .rows = rows.size(),
+                    .n = columns.outputs(),
+                    .factors = codes.factors(rows.begin),
+                    .scale = linear.scale ? linear.scale + first : nullptr,
+                    .bias = linear.bias ? linear.bias + first : nullptr,
+                    .activation = linear.activation,
+                    .type = p_.out_type(),
+                    .out = {}};
+    for (int64_t r = 0; r < outputs.rows; ++r)
+      outputs.out[r] = linear.out + (p_.x.number(rows.begin + r) * linear.n + first) * bytes;
     kernels_.finish(outputs);
   }
 
   const Product& p_;
   const Kernels& kernels_;
-  const Encoded& rows_;
-  void* weights_;
-  int32_t offsets_[kMaxOutputs];
-  alignas(64) int32_t acc_[kMaxOutputs * kPanelRows * kMaxPanels];
+  const AllColumns columns_;
+  alignas(64) int32_t acc_[kMaxTileRows * kAccStride];
 };
 
-// How panels and blocks are shared out: one task for each part of the panels and of the blocks.
+// How tiles of rows and columns are shared out: one task for each part of both.
 struct Grid {
   int64_t rows, columns;
 };
 
-// The grid of at most `tasks` tasks that takes the least time. Half a panel more stands for reading a block's weights.
-Grid best_grid(int64_t panels, int64_t blocks, int64_t tasks) {
+// The grid of at most `tasks` tasks that takes the least time. A tile more stands for reading the weights.
+Grid best_grid(int64_t tiles, int64_t columns, int64_t tasks) {
   Grid best{1, 1};
   int64_t least = std::numeric_limits<int64_t>::max();
-  for (int64_t rows = 1; rows <= std::min(tasks, panels); ++rows) {
-    const int64_t columns = std::min(tasks / rows, blocks);
-    const int64_t cost = (2 * divide_up(panels, rows) + 1) * divide_up(blocks, columns);
+  for (int64_t rows = 1; rows <= std::min(tasks, tiles); ++rows) {
+    const int64_t parts = std::min(tasks / rows, columns);
+    const int64_t cost = (divide_up(tiles, rows) + 1) * divide_up(columns, parts);
     if (cost < least) {
       least = cost;
-      best = {rows, columns};
+      best = {rows, parts};
     }
   }
   return best;
 }
 
-void multiply(const Product& p, const Kernels& kernels, const Encoded& rows) {
-  const Blocks blocks(p, kernels.outputs);
-  const int64_t panels = divide_up(rows.count, kPanelRows), all = blocks.count();
-  if (all == 0) return;
-  const int64_t products = rows.count * all * kernels.outputs * p.k;
-  const int64_t tasks = std::clamp<int64_t>(products / kTaskProducts, 1, at::get_num_threads());
-  const Grid grid = rows.few ? Grid{1, std::min(tasks, all)} : best_grid(panels, all, tasks);
-  const int64_t fit = std::max<int64_t>(kCodesBytes / std::max<int64_t>(kernels.panel_bytes(p.k), 1), 1);
-  const int64_t chunk = divide_up(fit, kernels.panels) * kernels.panels;
+// Part `i` of the rows, in whole tiles as far as there are any.
+Range row_part(const Product& p, const Kernels& kernels, int64_t parts, int64_t i) {
+  const Range tiles = part({0, divide_up(p.m, kernels.tile_rows)}, parts, i);
+  return {tiles.begin * kernels.tile_rows, std::min(tiles.end * kernels.tile_rows, p.m)};
+}
+
+// Every task encodes rows of its own and multiplies them with all columns, chunk after chunk.
+void run_by_rows(const Product& p, const Kernels& kernels, int64_t tasks, Range columns) {
+  const int64_t chunk = chunk_rows(p, kernels);
+  parallel(tasks, 1, [&](int64_t task) {
+    static thread_local Scratch memory;
+    Worker worker(p, kernels);
+    const Range mine = row_part(p, kernels, tasks, task);
+    for (int64_t first = mine.begin; first < mine.end; first += chunk) {
+      Codes codes(p, kernels, {first, std::min(first + chunk, mine.end)}, memory);
+      for (int64_t row = codes.rows().begin; row < codes.rows().end; ++row) codes.encode(row);
+      worker.multiply(codes, codes.rows(), columns);
+    }
+  });
+}
+
+// All tasks encode the rows together; then each multiplies some of them with some columns.
+void run_by_grid(const Product& p, const Kernels& kernels, Range rows, const Grid& grid, Range columns) {
+  static thread_local Scratch memory;
+  Codes codes(p, kernels, rows, memory);
+  parallel(rows.size(), kTaskCodes / std::max<int64_t>(p.k, 1), [&](int64_t i) { codes.encode(rows.begin + i); });
+  const int64_t chunk = chunk_rows(p, kernels), tiles = divide_up(rows.size(), kernels.tile_rows);
   parallel(grid.rows * grid.columns, 1, [&](int64_t task) {
-    Worker worker(p, kernels, rows);
-    const Range mine = part(panels, grid.rows, task / grid.columns);
-    const Range columns = part(all, grid.columns, task % grid.columns);
-    for (int64_t first = mine.begin; first < mine.end; first += chunk)
-      for (int64_t block = columns.begin; block < columns.end; ++block)
-        worker.multiply(blocks.at(block), {first, std::min(first + chunk, mine.end)});
+    Worker worker(p, kernels);
+    const Range of_tiles = part({0, tiles}, grid.rows, task / grid.columns);
+    const int64_t end = std::min(rows.begin + of_tiles.end * kernels.tile_rows, rows.end);
+    for (int64_t first = rows.begin + of_tiles.begin * kernels.tile_rows; first < end; first += chunk)
+      worker.multiply(codes, {first, std::min(first + chunk, end)}, part(columns, grid.columns, task % grid.columns));
   });
 }
 
 }  // namespace
 
 void run(const Product& p, const Kernels& kernels) {
-  static thread_local Scratch memory;
-  const int64_t panel = std::max<int64_t>(kernels.panel_bytes(p.k), 1);
-  const int64_t round = std::max<int64_t>(kAllCodesBytes / panel, 1) * kPanelRows;
-  for (int64_t first = 0; first < p.m; first += round) {
-    const int64_t count = std::min(round, p.m - first), padded = divide_up(count, kPanelRows) * kPanelRows;
-    const bool few = count <= kernels.dot_rows;
-    const int64_t bytes = few ? count * kernels.row_bytes(p.k) : padded / kPanelRows * kernels.panel_bytes(p.k);
-    auto* scales = static_cast<float*>(memory.reserve(padded * static_cast<int64_t>(sizeof(float)) + bytes));
-    char* codes = reinterpret_cast<char*>(scales + padded);
-    const Encoded rows{first, count, codes, scales, few};
-    if (few) {
-      encode_few(p, kernels, rows, codes, scales);
-    } else {
-      encode_panels(p, kernels, rows, codes, scales);
-    }
-    multiply(p, kernels, rows);
-  }
+  const int64_t columns = AllColumns(p, kernels.tile_blocks).count();
+  if (columns == 0 || p.m == 0) return;
+  int64_t outputs = 0;
+  for (int64_t i = 0; i < p.count; ++i) outputs += p.linears[i].n;
+  const int64_t tasks = std::clamp<int64_t>(p.m * outputs * p.k / kTaskProducts, 1, at::get_num_threads());
+  const Grid grid = best_grid(divide_up(p.m, kernels.tile_rows), columns, tasks);
+  if (grid.columns == 1) return run_by_rows(p, kernels, grid.rows, {0, columns});
+  const int64_t round = round_up(kAllCodesBytes / std::max<int64_t>(kernels.row_bytes(p.k), 1) + 1, kernels.tile_rows);
+  for (int64_t first = 0; first < p.m; first += round)
+    run_by_grid(p, kernels, {first, std::min(first + round, p.m)}, grid, {0, columns});
 }
 
 }  // namespace nc_trainer

@@ -22,5 +22,8 @@ RowScale scale_of(int32_t absmax_bits) {
   return {absmax / 127.0f, 127.0f / absmax};
 }
 
+// What takes the + 128 of the weights out again. It wraps around, as the accumulators may.
+int32_t offset_of(int32_t sum_of_codes) { return static_cast<int32_t>(-128u * static_cast<uint32_t>(sum_of_codes)); }
+
 }  // namespace
 }  // namespace nc_trainer

@@ -1,7 +1,7 @@
 """The engine in C++: exact int8 products with AMX, AVX512-VNNI, AVX-VNNI or AVX2, compiled on first use.
 
-It quantizes the rows of the input, multiplies, dequantizes and applies the activation in one call, and reads the
-weights as they are, row-major int8, so that nothing derived from them has to be kept.
+It quantizes the rows of the input, multiplies, dequantizes and applies the activation in one call. Weights that are
+packed (`nc_trainer.int8.ops.packing`) are read as they are; plain ones are packed for each call.
 """
 
 import functools
@@ -50,12 +50,17 @@ def fake_int8_linears(
     rows: Tensor | None = None,
 ) -> list[Tensor]:
     """What torch.compile and torch.export see: outputs of the right shape and dtype."""
-    return [x.new_empty((*x.shape[:-1], qweight.shape[0])) for qweight in qweights]
+    return [x.new_empty((*x.shape[:-1], scale.shape[0])) for scale in scales]
 
 
 def isa() -> str:
     """The instruction set in use: amx, avx512_vnni, avx_vnni or avx2; `NC_TRAINER_ISA` forces one."""
     return torch.ops.nc_trainer_native.isa()
+
+
+def activations() -> list[str]:
+    """The names of the activations that the library knows."""
+    return torch.ops.nc_trainer_native.activations()
 
 
 def accumulate(codes: Tensor, qweight: Tensor) -> Tensor:

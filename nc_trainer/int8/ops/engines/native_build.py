@@ -38,6 +38,7 @@ FILE_FLAGS = {
     "kernels_avx512_vnni.cpp": (*AVX512, "-mavx512vnni"),
     "kernels_avx_vnni.cpp": (*AVX2, "-mavxvnni"),
     "matmul.cpp": ("-fopenmp",),
+    "pack.cpp": ("-fopenmp",),
 }
 DIGEST_BYTES = 32
 MESSAGE_LINES = 12
