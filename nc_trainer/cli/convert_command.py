@@ -5,6 +5,7 @@ from pathlib import Path
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
+from nc_trainer.config.training_args import SAVE_FORMATS
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub import OptimizedModel, recipe_of, save_for_huggingface_upstream
 from nc_trainer.hub.foreign import Kind, kind_of
@@ -22,19 +23,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--int8_embeddings", action="store_true", help="quantize 8-bit embeddings again to int8, not to float"
     )
-    parser.set_defaults(
-        run=lambda options: convert(options.source, options.output, options.model, options.int8_embeddings)
-    )
+    parser.add_argument("--format", choices=SAVE_FORMATS, default=SAVE_FORMATS[0], help="the format to write")
+    parser.set_defaults(run=_convert)
 
 
-def convert(source: Path, output: Path, model_dir: Path | None, int8_embeddings: bool) -> int:
-    """Write the int8 model in `source` to `output` in our format, with its tokenizer if one is found.
+def _convert(options: argparse.Namespace) -> int:
+    return convert(options.source, options.output, options.model, options.int8_embeddings, options.format)
+
+
+def convert(
+    source: Path, output: Path, model_dir: Path | None, int8_embeddings: bool, save_format: str = SAVE_FORMATS[0]
+) -> int:
+    """Write the int8 model in `source` to `output` in our format or another, with its tokenizer if one is found.
 
     Args:
-        source: a directory of Neural Compressor, or an int8 directory of ours in any version of the format.
+        source: a directory of Neural Compressor, a W8A8 one of compressed-tensors, or an int8 directory of ours in any
+            version of the format.
         output: another directory.
         model_dir: of the float model, for the config and the tokenizer where `source` has none.
         int8_embeddings: whether 8-bit embeddings of Neural Compressor stay int8, see `load_neural_compressor`.
+        save_format: `nc_int8` or `compressed-tensors`.
 
     Raises:
         NCTrainerError: `source` is something else or damaged, or `output` is the same directory.
@@ -44,7 +52,7 @@ def convert(source: Path, output: Path, model_dir: Path | None, int8_embeddings:
         raise NCTrainerError(f"{source} is a float model: `nc-trainer quantize` makes it int8, judged on your data.")
     config = AutoConfig.from_pretrained(model_dir) if model_dir else None
     model = OptimizedModel.from_pretrained(source, config=config, int8_embeddings=int8_embeddings)
-    save_for_huggingface_upstream(model, _tokenizer(source, model_dir), output)
+    save_for_huggingface_upstream(model, _tokenizer(source, model_dir), output, save_format=save_format)
     if recipe := recipe_of(model):
         print(
             f"Saved in {output}: {len(recipe.quantized)} modules in int8, {len(recipe.fallbacks)} fallbacks in float."

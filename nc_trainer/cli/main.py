@@ -17,6 +17,7 @@ from nc_trainer.cli.demo import run as run_demo
 from nc_trainer.cli.quantize_command import quantize
 from nc_trainer.cli.report_command import report
 from nc_trainer.config import load_tuning_config
+from nc_trainer.config.training_args import SAVE_FORMATS
 from nc_trainer.errors import NCTrainerError
 
 
@@ -52,6 +53,7 @@ def _add_quantize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tuning_config", type=Path, help="YAML file, see docs/yaml.md")
     parser.add_argument("--int8_embeddings", action="store_true", help="also store embedding tables in int8")
     parser.add_argument("--no_report", action="store_true", help="save no page about the search and no model card")
+    parser.add_argument("--save_format", choices=SAVE_FORMATS, default=SAVE_FORMATS[0], help="the format to write")
     add_data(parser)
     parser.set_defaults(run=_quantize)
 
@@ -113,8 +115,8 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _quantize(options: argparse.Namespace) -> int:
-    job = job_of(options, options.output_dir)
-    return quantize(job, options.tuning_config, options.int8_embeddings, report=not options.no_report)
+    job, report = job_of(options, options.output_dir), not options.no_report
+    return quantize(job, options.tuning_config, options.int8_embeddings, report, options.save_format)
 
 
 def _benchmark(options: argparse.Namespace) -> int:

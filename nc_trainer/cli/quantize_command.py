@@ -6,7 +6,9 @@ from nc_trainer.cli.text_job import Job, make_trainer
 from nc_trainer.errors import NCTrainerError
 
 
-def quantize(job: Job, tuning_config: Path | None, embeddings: bool, report: bool = True) -> int:
+def quantize(
+    job: Job, tuning_config: Path | None, embeddings: bool, report: bool = True, save_format: str = "nc_int8"
+) -> int:
     """Quantize the job's model into its output directory and print the table of trials.
 
     Returns:
@@ -22,6 +24,7 @@ def quantize(job: Job, tuning_config: Path | None, embeddings: bool, report: boo
     trainer = make_trainer(job)
     trainer.args.int8_embeddings = embeddings
     trainer.args.report = report
+    trainer.args.save_format = save_format
     result = trainer.quantize(tuning_config)
     print(result.table())
     trainer.save_model()

@@ -6,6 +6,8 @@ from transformers import TrainingArguments
 
 from nc_trainer.errors import NCTrainerError
 
+SAVE_FORMATS = ("nc_int8", "compressed-tensors")
+
 
 @dataclass
 class QuantizationTrainingArguments(TrainingArguments):
@@ -30,6 +32,10 @@ class QuantizationTrainingArguments(TrainingArguments):
     int8_embeddings: bool = field(
         default=False,
         metadata={"help": "Also make embedding tables int8 (weight only), whatever the configuration says."},
+    )
+    save_format: str = field(
+        default="nc_int8",
+        metadata={"help": "How an int8 model is saved: nc_int8, our own format, or compressed-tensors."},
     )
     report: bool = field(
         default=True, metadata={"help": "Save a page about the search and a model card beside the int8 model."}
@@ -87,6 +93,8 @@ class QuantizationTrainingArguments(TrainingArguments):
                 "`--tune` makes an int8 directory; `--int8`, `--benchmark` and `--accuracy_only` look at one. "
                 "Run them one after the other."
             )
+        if self.save_format not in SAVE_FORMATS:
+            raise NCTrainerError(f"`--save_format` is {self.save_format!r}, expected {' or '.join(SAVE_FORMATS)}.")
         for name in ("benchmark_warmup", "benchmark_iters", "benchmark_pad_to", "benchmark_fixed_length"):
             if getattr(self, name) < 0:
                 raise NCTrainerError(f"`--{name}` is {getattr(self, name)}, expected 0 or more.")

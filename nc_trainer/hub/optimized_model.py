@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import snapshot_download
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
-from transformers.utils import cached_file
 
 import nc_trainer.hub.quantizer  # noqa: F401 - registers the int8 format with transformers
 from nc_trainer.errors import CheckpointError, NCTrainerError
-from nc_trainer.hub.foreign import Kind, kind_of, load_neural_compressor
+from nc_trainer.hub.compressed_tensors import METHOD, load_compressed_tensors
+from nc_trainer.hub.foreign import STATE_FILES, Kind, kind_of, load_neural_compressor
 
 
 class OptimizedModel:
@@ -52,22 +53,24 @@ class OptimizedModel:
         """
         if token is not None and use_auth_token is not None:
             raise NCTrainerError("OptimizedModel: pass `token` or its old name `use_auth_token`, not both.")
-        hub = {
+        hub: dict[str, Any] = {
             "cache_dir": cache_dir,
             "revision": revision,
             "token": use_auth_token if token is None else token,
         }
         directory = Path(pretrained_model_name_or_path)
-        kind = kind_of(directory) if directory.is_dir() else Kind.FLOAT
+        kind = kind_of(directory) if directory.is_dir() else None
         if config is None:
             config = _config(pretrained_model_name_or_path, kind, hub)
-        if (
-            kind is Kind.FLOAT and getattr(config, "dtype", None) is torch.int8
-        ):  # a model of Neural Compressor on the hub
-            directory, kind = _from_hub(str(directory), hub), Kind.NEURAL_COMPRESSOR
+        if kind is None and _is_written_by_others(config):
+            patterns = ["*.json", "*.safetensors", *STATE_FILES]
+            directory = Path(snapshot_download(str(directory), allow_patterns=patterns, **hub))
+            kind = kind_of(directory)
         model_class = _model_class(config)
         if kind is Kind.NEURAL_COMPRESSOR:
             return load_neural_compressor(directory, _untrained(model_class, config), int8_embeddings=int8_embeddings)
+        if kind is Kind.COMPRESSED_TENSORS:
+            return load_compressed_tensors(directory, _untrained(model_class, config), _float_dtype(config))
         options: dict[str, Any] = {**hub, **kwargs, "config": config, "output_loading_info": True}
         loaded: Any = model_class.from_pretrained(pretrained_model_name_or_path, **options)
         model, info = loaded
@@ -75,7 +78,7 @@ class OptimizedModel:
         return model
 
 
-def _config(source: str | os.PathLike[str], kind: Kind, hub: dict[str, Any]) -> PretrainedConfig:
+def _config(source: str | os.PathLike[str], kind: Kind | None, hub: dict[str, Any]) -> PretrainedConfig:
     if kind is Kind.NEURAL_COMPRESSOR and not (Path(source) / "config.json").is_file():
         raise CheckpointError(
             f"{os.fspath(source)} was written by Neural Compressor, without a config.json: pass `config=` of the "
@@ -88,12 +91,19 @@ def _untrained(model_class: type[PreTrainedModel], config: PretrainedConfig) -> 
     """A float32 model of this config, whose weights are yet to come."""
     own = copy.deepcopy(config)
     own.dtype = torch.float32  # Neural Compressor writes int8 there
+    vars(own).pop("quantization_config", None)
     return model_class(own)
 
 
-def _from_hub(name: str, hub: dict[str, Any]) -> Path:
-    """The directory in the cache that holds a hub model's pytorch_model.bin, downloaded if need be."""
-    return Path(str(cached_file(name, "pytorch_model.bin", **hub))).parent
+def _is_written_by_others(config: PretrainedConfig) -> bool:
+    """Of a model on the hub: whether its config.json is one of Neural Compressor or of compressed-tensors."""
+    quantization = getattr(config, "quantization_config", None) or {}
+    method = quantization.get("quant_method") if isinstance(quantization, dict) else None
+    return method == METHOD or (not quantization and getattr(config, "dtype", None) is torch.int8)
+
+
+def _float_dtype(config: PretrainedConfig) -> str:
+    return "bfloat16" if getattr(config, "dtype", None) is torch.bfloat16 else "float32"
 
 
 def _model_class(config: PretrainedConfig) -> type[PreTrainedModel]:

@@ -13,6 +13,7 @@ from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport
 from nc_trainer.config import TuningConfig
 from nc_trainer.errors import NCTrainerError, TrainingRefusedError
 from nc_trainer.hub import recipe_of
+from nc_trainer.hub.compressed_tensors import save_compressed_tensors
 from nc_trainer.hub.saving import check_place, saved_whole
 from nc_trainer.hub.unsaved import is_saved
 from nc_trainer.int8.quantize import is_int8
@@ -181,6 +182,8 @@ class QuantizationMixin(_Base):
         final = Path(output_dir or str(self.args.output_dir))
         with saved_whole(self.model, final) as stage:
             super().save_model(str(stage), _internal_call=True)
+            if self.args.save_format == "compressed-tensors":
+                save_compressed_tensors(self.model, stage)
             if self._report is not None:
                 is_public = _internal_call or self.args.push_to_hub
                 (self._report.for_hub() if is_public else self._report).try_to_write(stage, final)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nc_trainer.errors import CheckpointError
+from nc_trainer.hub.compressed_tensors.scheme import METHOD, why_not_w8a8
 
 QUANT_METHODS = {
     "aqlm": "an AQLM model",
     "auto-round": "an AutoRound model",
     "awq": "an AWQ model",
     "bitsandbytes": "a bitsandbytes model",
-    "compressed-tensors": "a compressed-tensors model",
     "eetq": "an EETQ model",
     "fp8": "an FP8 model",
     "gptq": "a GPTQ model",
@@ -32,6 +32,7 @@ class Kind(Enum):
 
     OURS = "an int8 directory of nc_trainer"
     NEURAL_COMPRESSOR = "a model that Neural Compressor wrote"
+    COMPRESSED_TENSORS = "a W8A8 model in the format of compressed-tensors"
     FLOAT = "a float model"
 
 
@@ -158,6 +159,11 @@ def _kind_of_quantization(directory: Path, quantization: Any) -> Kind:
         return Kind.OURS
     if not method and isinstance(quantization, dict) and {"load_in_4bit", "load_in_8bit"} & set(quantization):
         method = "bitsandbytes"
+    if method == METHOD:
+        reason = why_not_w8a8(quantization)
+        if reason is None:
+            return Kind.COMPRESSED_TENSORS
+        raise refuse(directory, f"is a compressed-tensors model that does not run here, {reason}: {FROM_FLOAT}")
     name = QUANT_METHODS.get(method, f"a model quantized by {method!r}")
     raise refuse(directory, f"is {name}: {FROM_FLOAT}")
 

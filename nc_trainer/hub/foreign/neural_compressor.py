@@ -16,14 +16,12 @@ from transformers import PreTrainedModel
 
 from nc_trainer.config.recipe import Precision, Recipe
 from nc_trainer.errors import CheckpointError
+from nc_trainer.hub.filled_model import fill
 from nc_trainer.hub.foreign.kinds import state_file
 from nc_trainer.hub.foreign.quantized_tensors import symmetric_rows
 from nc_trainer.hub.foreign.torch_file import read_state
-from nc_trainer.hub.quantizer import attach
-from nc_trainer.hub.transformers_versions import tied_keys, untie
 from nc_trainer.int8.module_tree import names_of, submodule
-from nc_trainer.int8.nn import Int8Module
-from nc_trainer.int8.quantize import quantizable_modules, swap_in_empty_modules
+from nc_trainer.int8.quantize import quantizable_modules
 
 # Where the classes of torch's versions keep a quantized weight, after the module's name.
 PACKED = re.compile(
@@ -70,12 +68,7 @@ def load_neural_compressor(
     if not state.quantized:
         raise CheckpointError(f"{path} holds no quantized tensors: it is a float model, load it as one.")
     recipe = _recipe(model, state, int8_embeddings)
-    tensors = _tensors(model, recipe, state)
-    swap_in_empty_modules(model, recipe)
-    untie(model, lambda key: isinstance(model.get_submodule(key.rpartition(".")[0]), Int8Module))
-    _fill(model, tensors, path)
-    attach(model, recipe)
-    return model.eval()
+    return fill(model, recipe, _tensors(model, recipe, state), path)
 
 
 def _sorted_by_meaning(state: Mapping[str, Any], model: nn.Module) -> _State:
@@ -121,17 +114,3 @@ def _tensors(model: nn.Module, recipe: Recipe, state: _State) -> dict[str, Tenso
         else:
             tensors[f"{name}.weight"] = weight.dequantize()
     return tensors
-
-
-def _fill(model: PreTrainedModel, tensors: dict[str, Tensor], path: Path) -> None:
-    try:
-        missing, unexpected = model.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit its config.json: {str(error).splitlines()[-1].strip()}") from None
-    lacking = sorted(set(missing) - tied_keys(model))
-    if lacking or unexpected:
-        raise CheckpointError(
-            f"{path} does not fit {type(model).__name__}: it lacks {lacking[:5] or 'nothing'} and has no place for "
-            f"{sorted(unexpected)[:5] or 'nothing'}. Give the config of the model that it was made from."
-        )
-    model.tie_weights()
