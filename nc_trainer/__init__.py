@@ -4,6 +4,8 @@ Importing it also teaches transformers to load int8 directories: after `import n
 `AutoModelForSequenceClassification.from_pretrained(directory)` works.
 """
 
+import sys
+
 from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.config.recipe import Precision, Recipe
 from nc_trainer.config.training_args import QuantizationTrainingArguments
@@ -18,11 +20,12 @@ from nc_trainer.errors import (
 )
 from nc_trainer.hub import OptimizedModel, save_for_huggingface_upstream
 from nc_trainer.hub.transformers_versions import repair_transfo_xl
+from nc_trainer.int8 import quantize
 from nc_trainer.report.result import QuantizationResult
 from nc_trainer.trainer import QuantizationMixin, QuantizationTrainer
 
 repair_transfo_xl()
-
+sys.modules[f"{__name__}.quantize"] = quantize  # where scripts written for 0.3 import it from
 
 __all__ = [
     "CheckpointError",
