@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
 
+from nc_trainer.cli.model_directory import load_tokenizer, loading
 from nc_trainer.config.training_args import SAVE_FORMATS
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub import OptimizedModel, recipe_of, save_for_huggingface_upstream
@@ -50,14 +51,20 @@ def convert(
     _check_places(source, output)
     if kind_of(source) is Kind.FLOAT:
         raise NCTrainerError(f"{source} is a float model: `nc-trainer quantize` makes it int8, judged on your data.")
-    config = AutoConfig.from_pretrained(model_dir) if model_dir else None
-    model = OptimizedModel.from_pretrained(source, config=config, int8_embeddings=int8_embeddings)
+    config = _config(model_dir) if model_dir else None
+    with loading("model", source):
+        model = OptimizedModel.from_pretrained(source, config=config, int8_embeddings=int8_embeddings)
     save_for_huggingface_upstream(model, _tokenizer(source, model_dir), output, save_format=save_format)
     if recipe := recipe_of(model):
         print(
             f"Saved in {output}: {len(recipe.quantized)} modules in int8, {len(recipe.fallbacks)} fallbacks in float."
         )
     return 0
+
+
+def _config(model_dir: Path) -> PretrainedConfig:
+    with loading("config", model_dir):
+        return AutoConfig.from_pretrained(model_dir)
 
 
 def _check_places(source: Path, output: Path) -> None:
@@ -70,5 +77,5 @@ def _check_places(source: Path, output: Path) -> None:
 def _tokenizer(*directories: Path | None) -> PreTrainedTokenizerBase | None:
     for directory in directories:
         if directory is not None and any((directory / name).is_file() for name in TOKENIZER_FILES):
-            return AutoTokenizer.from_pretrained(directory)
+            return load_tokenizer(directory)
     return None

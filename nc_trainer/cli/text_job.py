@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from transformers import AutoTokenizer, DataCollatorWithPadding, PreTrainedModel
+from transformers import DataCollatorWithPadding, PreTrainedModel
 
+from nc_trainer.cli.model_directory import load_model, load_tokenizer
 from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.hub import OptimizedModel
 from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
 from nc_trainer.text_data.label_alignment import align_labels, check_label_count, is_trained_classifier
 from nc_trainer.text_data.loading import TextData, load_files
@@ -41,7 +40,7 @@ def make_trainer(job: Job) -> QuantizationTrainer:
         NCTrainerError: the directory holds no text classifier, or the data does not fit it.
     """
     data = load_files(_files(job), text_columns=job.text_columns)
-    model = _load(job.model_dir)
+    model = load_model(job.model_dir)
     if not is_trained_classifier(model.config):
         raise NCTrainerError(f"{job.model_dir}: {type(model).__name__} is not a sequence classifier.")
     check_label_count(model.config, data.label_names, may_be_subset=True)
@@ -54,14 +53,8 @@ def _files(job: Job) -> dict[str, Path]:
     return {split: path for split, path in files.items() if path is not None}
 
 
-def _load(directory: Path) -> PreTrainedModel:
-    if not (directory / "config.json").is_file():
-        raise NCTrainerError(f"{directory} is not a model directory: it has no config.json.")
-    return OptimizedModel.from_pretrained(directory, dtype=torch.float32)
-
-
 def _trainer(job: Job, model: PreTrainedModel, data: TextData, label_ids: list[int] | None) -> QuantizationTrainer:
-    tokenizer = AutoTokenizer.from_pretrained(job.model_dir)
+    tokenizer = load_tokenizer(job.model_dir)
     ensure_pad_token(tokenizer, model.config)
     length = usable_length(tokenizer, job.max_length)
     rows = {

@@ -28,6 +28,9 @@ def read_rows(path: Path) -> Rows:
         raise NCTrainerError(f"{path} does not exist") from None
     except UnicodeDecodeError as error:
         raise NCTrainerError(f"{path} is not valid UTF-8: {error.reason} at byte {error.start}") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise NCTrainerError(f"{path}, line {line}: a null byte; expected text in UTF-8 (is it UTF-16, or no text?)")
     rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text)
     if not rows:
         raise NCTrainerError(f"{path} holds no rows")
