@@ -21,7 +21,6 @@ from nc_trainer.search.metric import choose_metric
 from nc_trainer.search.statistics.flips import Flips
 from nc_trainer.search.trial import Evaluation
 from nc_trainer.text_data.csv_and_json import read_rows
-from nc_trainer.text_data.own_files import text_columns_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +65,7 @@ def gate(
         NCTrainerError: a directory or the data is not usable, or the directories are not a float and an int8 model.
     """
     columns = _columns(job.data, slices)
-    job = replace(job, text_columns=_text_columns(job.data, slices))
+    job = replace(job, slices=tuple(slices))
     baseline, model = evaluation_of(job)
     int8, int8_model = evaluation_of(replace(job, model_dir=int8_dir))
     _check_kinds(job.model_dir, model, int8_dir, int8_model)
@@ -140,14 +139,6 @@ def _columns(data: Path, slices: Sequence[str]) -> dict[str, list[object]]:
         if not all(column in row for row in rows):
             raise NCTrainerError(f"{data}: not every row has the column '{column}'; it has {', '.join(rows[0])}.")
     return {column: [row[column] for row in rows] for column in slices}
-
-
-def _text_columns(data: Path, slices: Sequence[str]) -> tuple[str, ...]:
-    """Where there are slices, the texts are looked for among the other columns."""
-    if not slices:
-        return ()
-    first = {name: value for name, value in read_rows(data)[0].items() if name not in slices}
-    return text_columns_of(str(data), first)
 
 
 def _check_kinds(float_dir: Path, model: PreTrainedModel, int8_dir: Path, int8_model: PreTrainedModel) -> None:

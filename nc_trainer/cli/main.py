@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_quantize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="directory of the fine-tuned float model")
-    parser.add_argument("--output_dir", type=Path, required=True, help="where the int8 model goes")
+    parser.add_argument("--output_dir", type=Path, help="where the int8 model goes; MODEL-int8 by default")
     parser.add_argument("--calibration_data", type=Path, help="a csv or json file whose rows rank the modules")
     parser.add_argument("--tuning_config", type=Path, help="YAML file, see docs/yaml.md")
     parser.add_argument("--int8_embeddings", action="store_true", help="also store embedding tables in int8")
@@ -115,8 +116,14 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _quantize(options: argparse.Namespace) -> int:
-    job, report = job_of(options, options.output_dir), not options.no_report
-    return quantize(job, options.tuning_config, options.int8_embeddings, report, options.save_format)
+    job = job_of(options, options.output_dir or _beside(options.model))
+    return quantize(job, options.tuning_config, options.int8_embeddings, not options.no_report, options.save_format)
+
+
+def _beside(model: Path) -> Path:
+    """MODEL-int8, also where MODEL is `.` or a link."""
+    place = Path(os.path.abspath(model))
+    return place.parent / f"{place.name}-int8"
 
 
 def _benchmark(options: argparse.Namespace) -> int:

@@ -50,7 +50,7 @@ def read_files(
         NCTrainerError: a file is missing or broken, its columns are unclear, or a label is unknown.
     """
     paths = {split: Path(path) for split, path in files.items()}
-    _check_extensions(paths)
+    check_extensions(paths)
     rows = {split: _with_label_column(read_rows(path), label_column) for split, path in paths.items()}
     texts = text_columns_of(str(next(iter(paths.values()))), next(iter(rows.values()))[0], text_columns)
     labels = {split: _labels(paths[split], split, rows[split], label_column) for split in rows}
@@ -69,7 +69,12 @@ def _with_label_column(rows: Rows, label_column: str) -> Rows:
     return [{**other, LABEL: row.get(label_column)} for other, row in zip(others, rows, strict=True)]
 
 
-def _check_extensions(paths: Mapping[str, Path]) -> None:
+def check_extensions(paths: Mapping[str, Path]) -> None:
+    """All are csv or all are json.
+
+    Raises:
+        NCTrainerError: they are not.
+    """
     extensions = {path.suffix.lower().lstrip(".") for path in paths.values()}
     if len(extensions) != 1 or not extensions <= {"csv", "json", "jsonl"}:
         named = ", ".join(str(path) for path in paths.values())

@@ -53,6 +53,13 @@ def test_a_good_model_passes(place: Path, tmp_path: Path, capsys: pytest.Capture
     assert [each["value"] for each in saved["slices"]] == ["a", "b"]
 
 
+def test_labels_in_a_column_of_another_name_are_no_text(place: Path, tmp_path: Path) -> None:
+    data = tmp_path / "dev.csv"
+    data.write_text((place / "dev.csv").read_text().replace("label", "target", 1))
+    directories = [str(place / "float"), str(place / "good"), "--data", str(data)]
+    assert main(["gate", *directories, "--slice", "source", "--absolute", "0.2"]) == 0
+
+
 def test_a_bad_model_is_status_1_with_the_reason(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert gate(place, "int8") == 1
     assert "FAILED: accuracy is" in capsys.readouterr().out
