@@ -7,13 +7,16 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import CheckpointError
+from nc_trainer.hub.digest import DIGEST
 
 QUANT_METHOD = "nc_int8"
 
 
 @register_quantization_config(QUANT_METHOD)
 class NCInt8Config(QuantizationConfigMixin):
-    """What `config.json` holds under `quantization_config`: `quant_method` and the keys of `Recipe.to_dict()`.
+    """What `config.json` holds under `quantization_config`: `quant_method`, the keys of `Recipe.to_dict()`, a digest.
+
+    The digest is that of the weights, see `nc_trainer.hub.digest`. A model in memory has none: its weights may change.
 
     Raises:
         CheckpointError: a key is missing or unknown, or the format is newer than this library.
@@ -23,7 +26,10 @@ class NCInt8Config(QuantizationConfigMixin):
         if quant_method != QUANT_METHOD:
             raise CheckpointError(f"quantization_config: quant_method {quant_method!r}, expected {QUANT_METHOD!r}.")
         self.quant_method = quant_method
-        self.__dict__.update(Recipe.from_dict(recipe).to_dict())
+        digest = recipe.pop(DIGEST, None)
+        if not isinstance(digest, str | None):
+            raise CheckpointError(f"quantization_config: {DIGEST} is {digest!r}, expected a text.")
+        self.__dict__.update(Recipe.from_dict(recipe).to_dict(), **({} if digest is None else {DIGEST: digest}))
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "NCInt8Config":
@@ -33,4 +39,10 @@ class NCInt8Config(QuantizationConfigMixin):
     @property
     def recipe(self) -> Recipe:
         """The recipe that this config describes."""
-        return Recipe.from_dict({key: value for key, value in self.to_dict().items() if key != "quant_method"})
+        others = ("quant_method", DIGEST)
+        return Recipe.from_dict({key: value for key, value in self.to_dict().items() if key not in others})
+
+    def take_digest(self) -> str | None:
+        """The digest, if there is one, which the config does not have any more then."""
+        digest: str | None = self.__dict__.pop(DIGEST, None)
+        return digest

@@ -14,6 +14,7 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import CheckpointError
 from nc_trainer.hub.checkpoint import check_loaded, check_missing, check_stored, check_unexpected, read_headers
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
+from nc_trainer.hub.digest import check_digest
 from nc_trainer.hub.own_names import save_as_before, save_in_own_names
 from nc_trainer.hub.transformers_versions import local_checkpoint_files, tied_keys, untie
 from nc_trainer.int8.module_tree import named_modules
@@ -62,8 +63,11 @@ class NCInt8Quantizer(HfQuantizer):
         swap_in_empty_modules(model, recipe)
         untie(model, lambda key: isinstance(model.get_submodule(key.rpartition(".")[0]), Int8Module))
         files = checkpoint_files or local_checkpoint_files(kwargs.get("config"))
+        digest = self.quantization_config.take_digest()
         if files:
             self._check_files(model, files, prefix)
+            if digest is not None:
+                check_digest(files, digest)
         return model
 
     def _check_files(self, model: PreTrainedModel, files: Sequence[str], prefix: str) -> None:
@@ -93,6 +97,9 @@ class NCInt8Quantizer(HfQuantizer):
         check_loaded(model)
         finish_loaded(model, _recipe_for(model, self.quantization_config.recipe)[0])
         save_in_own_names(model)
+        own = getattr(model.config, "quantization_config", None)
+        if isinstance(own, NCInt8Config):  # 4.57 gives the model a copy of ours
+            own.take_digest()
         return model
 
     def is_serializable(self, safe_serialization: bool | None = None) -> bool:

@@ -12,6 +12,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from nc_trainer.errors import SavingError
+from nc_trainer.hub.config import QUANT_METHOD
+from nc_trainer.hub.digest import write_digest
 from nc_trainer.hub.files import CONFIG, TEMPORARY
 from nc_trainer.hub.quantizer import recipe_of
 from nc_trainer.hub.stage import staged_directory, sweep
@@ -34,6 +36,8 @@ def saved_whole(model: PreTrainedModel, target: str | os.PathLike[str]) -> Itera
         with staged_directory(target) as stage:
             yield stage
             keep_label_names(stage, model.config)
+            if recipe_of(model) is not None:
+                write_digest(stage, QUANT_METHOD)
     except Exception as error:
         if not _is_of_the_disk(error):
             raise
