@@ -16,9 +16,12 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import torch
+
+from nc_trainer.int8.ops.engines import native_cache
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ def load_native_library() -> None:
         NativeBuildError: there is no usable compiler, it failed, or its library does not load.
     """
     path = cached_library() or build_library()
+    native_cache.mark_used(path)
     try:
         torch.ops.load_library(str(path))
     except OSError as error:
@@ -64,11 +68,25 @@ def load_native_library() -> None:
 def cached_library() -> Path | None:
     """The whole library in the cache for these sources, flags, torch and compiler, if there is one.
 
-    Where no compiler is left, a library that any compiler made of the same sources will do.
+    Where no compiler is left, a library that any compiler made of the same sources will do. What another user may have
+    written is not looked at.
+
+    Raises:
+        NativeBuildError: another user may write the cache.
     """
+    if not cache_directory().is_dir():
+        return None
+    _make_safe(cache_directory())
     compiler = find_compiler()
     pattern = f"{_source_key()}-{_compiler_key(compiler) if compiler else '*'}.so"
-    return next((path for path in sorted(cache_directory().glob(pattern)) if _is_whole(path)), None)
+    return next(
+        (
+            path
+            for path in sorted(cache_directory().glob(pattern))
+            if native_cache.is_trusted(path) and _is_whole(path)
+        ),
+        None,
+    )
 
 
 def build_library() -> Path:
@@ -82,11 +100,13 @@ def build_library() -> Path:
     # A warning, so that it is seen without any set-up of logging: half a minute of silence looks like a hang.
     logger.warning("Compiling the native int8 engine into %s: once, for about half a minute.", target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as directory:
+        _make_safe(target.parent)
+        native_cache.sweep(target.parent)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=native_cache.UNFINISHED) as directory:
             library = _compile(compiler, Path(directory))
             content = library.read_bytes()
             library.write_bytes(content + hashlib.sha256(content).digest())
+            library.chmod(0o755)
             os.replace(library, target)
     except OSError as error:
         raise NativeBuildError(f"cannot write the native engine to {target.parent}: {error}") from error
@@ -101,6 +121,16 @@ def cache_directory() -> Path:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nc_trainer"
     except RuntimeError as error:
         raise NativeBuildError("no home directory to keep the library in; set NC_TRAINER_CACHE") from error
+
+
+def _make_safe(directory: Path) -> None:
+    with suppress(PermissionError):  # root's, which may be read
+        native_cache.make_private(directory)
+    if directory.is_dir() and not native_cache.is_trusted(directory):
+        raise NativeBuildError(
+            f"{directory} may be written by another user, so that nothing in it is run: "
+            "set NC_TRAINER_CACHE to a directory of your own."
+        )
 
 
 def find_compiler() -> str | None:
