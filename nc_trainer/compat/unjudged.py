@@ -10,7 +10,7 @@ from nc_trainer.config import TuningConfig
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.hub import attach
 from nc_trainer.int8.checked_model import checked_model, searchable
-from nc_trainer.int8.proof import proven
+from nc_trainer.int8.proof import proven, without_refused
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 from nc_trainer.search.constraints import constrain_model
 
@@ -27,10 +27,13 @@ def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel
     checked = checked_model(model)
     with searchable(checked):
         swapper = ModuleSwapper(checked)
-        proof = proven(swapper, _recipe(checked, config), example_inputs(checked))
+        inputs = example_inputs(checked)
+        recipe = full_recipe(checked, embeddings=config.quantization.embeddings)
+        able, notes = without_refused(swapper, recipe, inputs)
+        proof = proven(swapper, _constrained(checked, able, config), inputs)
         swapper.apply(proof.recipe)
         attach(checked, proof.recipe)
-    for note in proof.notes:
+    for note in (*notes, *proof.notes):
         logger.warning(note)
     logger.warning(
         "%d modules are int8 and nothing was evaluated, so what that costs in accuracy is not known: "
@@ -40,8 +43,7 @@ def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel
     return checked
 
 
-def _recipe(model: PreTrainedModel, config: TuningConfig) -> Recipe:
-    recipe = full_recipe(model, embeddings=config.quantization.embeddings)
+def _constrained(model: PreTrainedModel, recipe: Recipe, config: TuningConfig) -> Recipe:
     recipe = constrain_model(config.quantization, recipe, model).recipe
     if config.quantization.float_dtype == "bfloat16":  # `auto` is subject to a criterion, and there is none
         recipe = recipe.with_float_dtype("bfloat16")

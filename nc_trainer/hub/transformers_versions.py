@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import CONFIG_MAPPING, PretrainedConfig, PreTrainedModel, TrainingArguments
 
 from nc_trainer.hub.files import weight_files
@@ -38,11 +39,22 @@ def untie(model: PreTrainedModel, is_untied: Callable[[str], bool]) -> None:
         setattr(model, "all_tied_weights_keys", kept)
         return
     untied = [module for name, module in model.named_modules() if is_untied(f"{name}.weight")]
-    if model.get_input_embeddings() in untied:
+    if any(module in untied for module in _embeddings(model)):
         setattr(model, "tie_weights", partial(_tie_without_embeddings, model, model.tie_weights))
     for module in model.modules():
         if hasattr(module, "_tie_weights") and set(module.children()) & {model.get_output_embeddings()} & set(untied):
             setattr(module, "_tie_weights", _nothing)
+
+
+def _embeddings(model: PreTrainedModel) -> list[nn.Module]:
+    """The input embedding; none where the class does not say which it is, as some of pictures and sounds.
+
+    ConvNeXt does not say, and what PoolFormer says is an attribute that it has not.
+    """
+    try:
+        return [model.get_input_embeddings()]
+    except (NotImplementedError, AttributeError):
+        return []
 
 
 def _nothing() -> None:

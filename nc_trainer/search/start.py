@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nc_trainer.config import QuantizationConfig, TuningConfig
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.int8.float_parts import float_dtype
-from nc_trainer.int8.proof import proven
+from nc_trainer.int8.proof import proven, without_refused
 from nc_trainer.search.constraints import constrain_model
 from nc_trainer.search.search import Search
 from nc_trainer.search.strategies import Strategy, make_strategy
@@ -25,21 +25,23 @@ class Start:
 def starting_point(search: Search) -> Start:
     """What the configuration fixes is fixed in the recipe, and the strategy is shown the rest.
 
-    What can be fused and left out is proven on the model, which is left in float.
+    What can be int8, fused and left out is proven on the model, which is left in float.
 
     Raises:
         ConfigError: the configuration does not fit the model.
     """
     wanted = search.config.quantization
     strategy = make_strategy(search.config.tuning.strategy.name)
-    constraints = constrain_model(wanted, search.recipe, search.model)
+    example = search.rows.example()
+    able, notes = without_refused(search.swapper, search.recipe, example)
+    constraints = constrain_model(wanted, able, search.model)
     recipe = constraints.recipe.with_float_dtype(float_dtype(wanted.float_dtype))
     if constraints.free != tuple(recipe.modules):
         strategy = Constrained(strategy, constraints.free)
-    if _may_widen(wanted, recipe):
+    proof = proven(search.swapper, recipe, example)
+    if _may_widen(wanted, proof.recipe):
         strategy = NarrowFloat(strategy, stops_when_found=not search.config.tuning.exit_policy.timeout)
-    proof = proven(search.swapper, recipe, search.rows.example())
-    return Start(proof.recipe, strategy, proof.notes)
+    return Start(proof.recipe, strategy, (*notes, *proof.notes))
 
 
 def expected_trials(start: Start, config: TuningConfig) -> int:
