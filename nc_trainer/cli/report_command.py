@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nc_trainer.benchmark import BenchmarkReport
 from nc_trainer.report.report_data import ReportData
-from nc_trainer.report.write import PAGE_NAME, Report
+from nc_trainer.report.report_files import PAGE_NAME, Report
 
 
 def report(directory: Path, benchmark: Path | None, plots: bool, without_texts: bool) -> int:

@@ -66,16 +66,20 @@ class OptimizedModel:
             patterns = ["*.json", "*.safetensors", *STATE_FILES]
             directory = Path(snapshot_download(str(directory), allow_patterns=patterns, **hub))
             kind = kind_of(directory)
-        model_class = _model_class(config)
         if kind is Kind.NEURAL_COMPRESSOR:
-            return load_neural_compressor(directory, _untrained(model_class, config), int8_embeddings=int8_embeddings)
+            return load_neural_compressor(directory, _untrained(config), int8_embeddings=int8_embeddings)
         if kind is Kind.COMPRESSED_TENSORS:
-            return load_compressed_tensors(directory, _untrained(model_class, config), _float_dtype(config))
-        options: dict[str, Any] = {**hub, **kwargs, "config": config, "output_loading_info": True}
-        loaded: Any = model_class.from_pretrained(pretrained_model_name_or_path, **options)
-        model, info = loaded
-        _check_loading(pretrained_model_name_or_path, info)
-        return model
+            return load_compressed_tensors(directory, _untrained(config), _float_dtype(config))
+        return _load(pretrained_model_name_or_path, config, {**hub, **kwargs})
+
+
+def _load(source: str | os.PathLike[str], config: PretrainedConfig, options: dict[str, Any]) -> PreTrainedModel:
+    """What transformers loads itself, our int8 directories among them."""
+    options = options | {"config": config, "output_loading_info": True}
+    loaded: Any = _model_class(config).from_pretrained(source, **options)
+    model, info = loaded
+    _check_loading(source, info)
+    return model
 
 
 def _config(source: str | os.PathLike[str], kind: Kind | None, hub: dict[str, Any]) -> PretrainedConfig:
@@ -87,12 +91,12 @@ def _config(source: str | os.PathLike[str], kind: Kind | None, hub: dict[str, An
     return AutoConfig.from_pretrained(source, **hub)
 
 
-def _untrained(model_class: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
+def _untrained(config: PretrainedConfig) -> PreTrainedModel:
     """A float32 model of this config, whose weights are yet to come."""
     own = copy.deepcopy(config)
     own.dtype = torch.float32  # Neural Compressor writes int8 there
     vars(own).pop("quantization_config", None)
-    return model_class(own)
+    return _model_class(config)(own)
 
 
 def _is_written_by_others(config: PretrainedConfig) -> bool:

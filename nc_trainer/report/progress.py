@@ -10,8 +10,8 @@ from tqdm.auto import tqdm
 from transformers.utils import logging as transformers_logging
 
 from nc_trainer.search import Trial
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.listener import Listener
-from nc_trainer.search.reference import Reference
 
 INTERVAL = 0.2
 """Seconds between two looks at the running evaluation."""

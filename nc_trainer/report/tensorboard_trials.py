@@ -8,8 +8,8 @@ import numpy as np
 from nc_trainer.errors import ConfigError
 from nc_trainer.report.trial_numbers import trial_numbers
 from nc_trainer.search import Trial
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.listener import Listener
-from nc_trainer.search.reference import Reference
 
 
 class TensorBoardTrials(Listener):

@@ -3,8 +3,8 @@
 from nc_trainer.search.conclusion import StudyResult
 from nc_trainer.search.criterion import Criterion
 from nc_trainer.search.early import EarlyStopping, Watch
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.metric import DEFAULT_ORDER, Metric, choose_metric
-from nc_trainer.search.reference import Reference
 from nc_trainer.search.statistics.flips import compare_classes
 from nc_trainer.search.strategies import STRATEGIES, SearchSpace, Strategy, make_strategy, register_strategy
 from nc_trainer.search.study import Budget, Study

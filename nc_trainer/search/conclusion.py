@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.objectives.objective import Goal
-from nc_trainer.search.reference import Reference
 from nc_trainer.search.statistics.evidence import JudgedRows, gather
 from nc_trainer.search.statistics.shortfall import missing_rows, shortfall
 from nc_trainer.search.statistics.verdict import warnings_for

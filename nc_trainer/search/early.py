@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.label_kinds import are_label_sets
-from nc_trainer.search.reference import Reference
 from nc_trainer.search.statistics.betting_test import AccuracyLossTest, tolerated_rows
 from nc_trainer.search.statistics.bounds import Bounds, metric_bounds, verdict_is_certain
 from nc_trainer.search.statistics.class_metric import (

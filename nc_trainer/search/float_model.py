@@ -6,8 +6,8 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import QuantizationError
 from nc_trainer.search.criterion import Criterion
 from nc_trainer.search.early import Watch
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.metric import choose_metric
-from nc_trainer.search.reference import Reference
 from nc_trainer.search.search import Evaluate, Search
 from nc_trainer.search.together import Together
 from nc_trainer.search.trial import Evaluation, Trial

@@ -5,7 +5,7 @@ from typing import Any
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.search.early import EarlyVerdict
-from nc_trainer.search.reference import Reference
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.statistics.flips import Flips, compare_answers, compare_classes, logits_error
 from nc_trainer.search.trial import Evaluation, Trial
 

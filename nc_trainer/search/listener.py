@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nc_trainer.search.reference import Reference
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.trial import Trial
 
 

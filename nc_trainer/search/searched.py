@@ -8,7 +8,7 @@ import numpy as np
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.explain import Explanations
 from nc_trainer.search.conclusion import StudyResult
-from nc_trainer.search.reference import Reference
+from nc_trainer.search.float_reference import Reference
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from nc_trainer.search.calibration.space import search_space
 from nc_trainer.search.conclusion import StudyResult
 from nc_trainer.search.early import EarlyStopping
 from nc_trainer.search.float_model import judge_float_model
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.journal import Journal
 from nc_trainer.search.objectives.objective import Goal
 from nc_trainer.search.objectives.of_search import explainer_of, goal_of
 from nc_trainer.search.objectives.shapley_mse import try_to_explain
-from nc_trainer.search.reference import Reference
 from nc_trainer.search.resume import JournalWriter, record_or_compare, search_journal
 from nc_trainer.search.search import Evaluate, Search
 from nc_trainer.search.searched import Searched

@@ -11,10 +11,10 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.int8.quantize import ModuleSwapper
 from nc_trainer.search.conclusion import Conclusion, StudyResult
 from nc_trainer.search.early import EarlyStopping, EarlyVerdict, Watch, known_rows
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.judge import complete_trial, failed_trial, pruned_trial
 from nc_trainer.search.listener import Listener
 from nc_trainer.search.objectives.objective import Goal
-from nc_trainer.search.reference import Reference
 from nc_trainer.search.strategies import SearchSpace, Strategy
 from nc_trainer.search.strategies.base import answered, needs_values
 from nc_trainer.search.trial import Evaluation, Trial, predicted_answers

@@ -18,10 +18,10 @@ from nc_trainer.hub.saving import check_place, saved_whole
 from nc_trainer.hub.unsaved import is_saved
 from nc_trainer.int8.quantize import is_int8
 from nc_trainer.report.card import CardFacts
+from nc_trainer.report.report_files import Report
 from nc_trainer.report.reported_search import run_reported
 from nc_trainer.report.result import QuantizationResult
 from nc_trainer.report.trial_numbers import TrialLogs
-from nc_trainer.report.write import Report
 from nc_trainer.search import choose_metric
 from nc_trainer.trainer.repeatable import shows_no_progress, without_progress_bars
 from nc_trainer.trainer.row_order import in_length_batches

@@ -9,7 +9,7 @@ from helpers.report_data import benchmark_report, report_data
 from nc_trainer import ConfigError
 from nc_trainer.report.plots import PLOTS, save_plots
 from nc_trainer.report.report_data import Sensitivity, Speed
-from nc_trainer.report.write import Report
+from nc_trainer.report.report_files import Report
 
 pytest.importorskip("matplotlib", reason="plots are an extra")
 

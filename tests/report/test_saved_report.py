@@ -166,7 +166,9 @@ def test_texts_can_be_left_out_altogether(tmp_path: Path) -> None:
     assert report.flipped.examples == ()
 
 
-@pytest.mark.parametrize("broken", ["nc_trainer.report.write.render_page", "nc_trainer.report.write.model_card"])
+@pytest.mark.parametrize(
+    "broken", ["nc_trainer.report.report_files.render_page", "nc_trainer.report.report_files.model_card"]
+)
 def test_a_page_that_cannot_be_made_costs_a_warning_and_not_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:

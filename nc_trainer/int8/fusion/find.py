@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from nc_trainer.config.recipe import FusedActivation, Precision, Recipe
-from nc_trainer.int8.fusion.watch import Watch
+from nc_trainer.int8.fusion.call_recorder import CallRecorder
 from nc_trainer.int8.ops.activations import activation_of
 
 
@@ -27,16 +27,16 @@ class Seen:
     users: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     foreign: set[str] = field(default_factory=set)
 
-    def add(self, watch: Watch) -> None:
+    def add(self, calls: CallRecorder) -> None:
         """Take in one forward pass."""
-        for run in watch.runs():
+        for run in calls.runs():
             for name in run:
                 self.groups[name].add(run)
-        for output in watch.outputs.values():
+        for output in calls.outputs.values():
             self.readers[output.linear].add(None if output.read_elsewhere else output.activation)
             if output.activation:
                 self.users[output.activation].add(output.linear)
-        self.foreign |= watch.foreign_inputs
+        self.foreign |= calls.foreign_inputs
 
     def shared_inputs(self, order: Iterable[str]) -> tuple[tuple[str, ...], ...]:
         """Groups of linear layers in which every call of a member is part of the same sequence of calls."""
@@ -75,9 +75,9 @@ def with_fusions(model: nn.Module, recipe: Recipe, batches: Iterable[Mapping[str
     names = [name for name, value in recipe.modules.items() if value is Precision.INT8_DYNAMIC]
     seen = Seen()
     for batch in batches:
-        watch = Watch(names)
-        watch.run(model, batch)
-        seen.add(watch)
+        calls = CallRecorder(names)
+        calls.run(model, batch)
+        seen.add(calls)
     return fused_as(model, recipe, seen)
 
 

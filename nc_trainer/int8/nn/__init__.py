@@ -24,7 +24,7 @@ from nc_trainer.int8.nn.user_hooks import has_hooks, share_hooks
 
 
 @dataclass(frozen=True)
-class Kind:
+class Int8Counterpart:
     """How a float module becomes int8."""
 
     precision: Precision
@@ -32,21 +32,21 @@ class Kind:
     empty_like: Callable[..., Int8Module]
 
 
-KINDS: dict[type[nn.Module], Kind] = {
-    nn.Linear: Kind(Precision.INT8_DYNAMIC, Int8Linear.from_float, Int8Linear.empty_like),
-    Conv1D: Kind(Precision.INT8_DYNAMIC, conv1d_from_float, conv1d_empty_like),
-    Projection: Kind(Precision.INT8_DYNAMIC, Int8Projection.from_float, Int8Projection.empty_like),
-    nn.Embedding: Kind(Precision.INT8_WEIGHT_ONLY, Int8Embedding.from_float, Int8Embedding.empty_like),
+KINDS: dict[type[nn.Module], Int8Counterpart] = {
+    nn.Linear: Int8Counterpart(Precision.INT8_DYNAMIC, Int8Linear.from_float, Int8Linear.empty_like),
+    Conv1D: Int8Counterpart(Precision.INT8_DYNAMIC, conv1d_from_float, conv1d_empty_like),
+    Projection: Int8Counterpart(Precision.INT8_DYNAMIC, Int8Projection.from_float, Int8Projection.empty_like),
+    nn.Embedding: Int8Counterpart(Precision.INT8_WEIGHT_ONLY, Int8Embedding.from_float, Int8Embedding.empty_like),
 }
 
 __all__ = [
     "KINDS",
     "CurrentBatch",
+    "Int8Counterpart",
     "Int8Embedding",
     "Int8Linear",
     "Int8Module",
     "Int8Projection",
-    "Kind",
     "Projection",
     "SharedInput",
     "TakenOver",

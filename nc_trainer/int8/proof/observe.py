@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nc_trainer.int8.encoder_layers import leave_fast_path
+from nc_trainer.int8.fusion.call_recorder import CallRecorder
 from nc_trainer.int8.fusion.find import Seen
-from nc_trainer.int8.fusion.watch import Watch
 from nc_trainer.int8.module_tree import hookable
 from nc_trainer.int8.proof.probes import Probe
 
@@ -78,14 +78,14 @@ def observe(model: nn.Module, names: Sequence[str], probes: Iterable[Probe]) -> 
     runs: list[Run] = []
     observations = Observations(Seen(), runs)
     for probe in probes:
-        run, watch = Run(probe.shape), Watch(names)
+        run, calls = Run(probe.shape), CallRecorder(names)
         try:
             with _hooked(model, names, run):
-                watch.run(model, probe.inputs)
+                calls.run(model, probe.inputs)
         except Exception as error:  # the model's own code, on a batch that it was perhaps not made for
             logger.info("The model does not take a batch of %s: %s", probe.shape, error)
             continue
-        observations.seen.add(watch)
+        observations.seen.add(calls)
         runs.append(run)
     return observations
 

@@ -11,8 +11,8 @@ from nc_trainer.search.calibration.activation import activation_errors
 from nc_trainer.search.calibration.damage import LogitsDamage
 from nc_trainer.search.calibration.hessian import hessian_sensitivities
 from nc_trainer.search.calibration.sensitivity import affordable_rows, sensitivities
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.journal import Journal
-from nc_trainer.search.reference import Reference
 from nc_trainer.search.search import Search
 from nc_trainer.search.strategies.base import SearchSpace, margin, most_damaging_first
 

@@ -3,10 +3,10 @@
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import ConfigError
 from nc_trainer.explain import check_shap
+from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.objectives.goal import make_goal
 from nc_trainer.search.objectives.objective import Goal
 from nc_trainer.search.objectives.shapley_mse import ShapleyMSE
-from nc_trainer.search.reference import Reference
 from nc_trainer.search.search import Search
 
 

@@ -34,7 +34,7 @@ class _Output:
     read_elsewhere: bool = False
 
 
-class Watch(TorchDispatchMode):
+class CallRecorder(TorchDispatchMode):
     """Sees every call of the linear and activation modules, and every operation that reads a linear layer's output.
 
     Args:
@@ -50,7 +50,7 @@ class Watch(TorchDispatchMode):
         self._active: _Output | None = None
 
     def run(self, model: nn.Module, batch: Mapping[str, Any]) -> Any:
-        """Watch the model, in evaluation mode, on one batch; returns what it returns."""
+        """Record the calls of the model, in evaluation mode, on one batch; returns what it returns."""
         was_training = model.training
         model.eval()
         try:
