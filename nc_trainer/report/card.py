@@ -100,8 +100,7 @@ def _numbers(data: ReportData) -> str:
     chosen, baseline, model = data.chosen_trial, data.baseline, data.model
     rows = [("", "float", "int8"), ("---", "---:", "---:")]
     rows.append((data.metric.name, metric_value(baseline.value), metric_value(chosen.value)))
-    if chosen.value is not None and baseline.value is not None:
-        rows.append(("change", "", signed(chosen.value - baseline.value)))
+    rows.append(("change", "", signed(chosen.value - baseline.value)))
     if chosen.flips is not None:
         split = "" if chosen.better is None else f" ({chosen.better} better, {chosen.worse} worse)"
         beyond = "" if chosen.flip_tolerance is None else f" by more than {chosen.flip_tolerance:.3g}"

@@ -10,6 +10,7 @@ from nc_trainer.report.page.grid import Grid, grids
 from nc_trainer.report.page.number_format import trial_name
 from nc_trainer.report.page.trade_off import TradeOff
 from nc_trainer.report.report_data import ReportData
+from nc_trainer.search import CompleteTrial
 
 ACCENT, INK, MUTED, LINE = "#00676b", "#1b1d1f", "#5a6066", "#dcdfe1"
 MARKERS = {"baseline": ("D", INK), "chosen": ("o", ACCENT), "accepted": ("o", ACCENT), "refused": ("o", "white")}
@@ -71,7 +72,7 @@ def _trade_off(data: ReportData) -> Any:
 
 def _draw_trial(ax: Any, found: TradeOff, trial: Any) -> None:
     x, speed = found.across(trial), found.data.speed.comparisons.get(trial.number)
-    if trial.value is None:
+    if not isinstance(trial, CompleteTrial):
         ax.vlines(x, trial.low, trial.high, color=MUTED)
         return
     if speed is not None:

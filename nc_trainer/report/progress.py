@@ -9,7 +9,7 @@ import numpy as np
 from tqdm.auto import tqdm
 from transformers.utils import logging as transformers_logging
 
-from nc_trainer.search import Trial
+from nc_trainer.search import CompleteTrial, Trial
 from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.listener import Listener
 
@@ -43,7 +43,7 @@ class TrialProgress(Listener):
         self._rows = reference.evaluation.rows
         self._seconds = [reference.trial.seconds]
         self._finished = 0
-        self._best: Trial | None = None
+        self._best: CompleteTrial | None = None
         self._bar = tqdm(
             total=self._expected,
             desc="Tuning",
@@ -62,7 +62,7 @@ class TrialProgress(Listener):
         """Show a trial that has just been judged."""
         self._finished = trial.number
         self._seconds = [*self._seconds[self._finished == 1 :], trial.seconds]
-        if trial.value is not None and (self._best is None or self._better(trial.value, self._best)):
+        if isinstance(trial, CompleteTrial) and self._is_best(trial):
             self._best = trial
         if self._plain:
             print(f"Tuning: {self._judged(trial)}; {self._outlook(0.0)}", file=self._stream, flush=True)
@@ -91,12 +91,12 @@ class TrialProgress(Listener):
         verdict = "met" if trial.accepted else "not met"
         if trial.state == "pruned":
             return f"trial {trial.number}: {verdict}, stopped after {trial.share:.0%}"
-        if trial.value is None:
+        if not isinstance(trial, CompleteTrial):
             return f"trial {trial.number}: failed"
         return f"trial {trial.number}: {self._metric.name} {trial.value:.4f}, {verdict}"
 
-    def _better(self, value: float, best: Trial) -> bool:
-        return best.value is None or self._metric.better(value, best.value)
+    def _is_best(self, trial: CompleteTrial) -> bool:
+        return self._best is None or self._metric.better(trial.value, self._best.value)
 
 
 def is_quiet() -> bool:

@@ -12,9 +12,10 @@ from nc_trainer.errors import NCTrainerError
 from nc_trainer.explain import Explanations
 from nc_trainer.hub.files import write_text_atomically
 from nc_trainer.int8.call_counts import with_count
-from nc_trainer.search import Metric, Trial
+from nc_trainer.search import CompleteTrial, Metric, Trial
 from nc_trainer.search.conclusion import Outcome
 from nc_trainer.search.nonfinite_json import from_json, to_json
+from nc_trainer.search.trial import as_complete, trial_from
 
 FORMAT = "nc_trainer report"
 VERSION = 1
@@ -144,15 +145,19 @@ class ReportData:
     benchmark: BenchmarkReport | None = None
     explanations: Explanations | None = None
 
-    @property
-    def baseline(self) -> Trial:
-        """The float model."""
-        return self.trials[0]
+    def __post_init__(self) -> None:
+        for number in (0, self.chosen):
+            as_complete(self.trials[number])
 
     @property
-    def chosen_trial(self) -> Trial:
+    def baseline(self) -> CompleteTrial:
+        """The float model."""
+        return as_complete(self.trials[0])
+
+    @property
+    def chosen_trial(self) -> CompleteTrial:
         """What the model is; the baseline if no trial could be evaluated."""
-        return self.trials[self.chosen]
+        return as_complete(self.trials[self.chosen])
 
     def int8_share(self, trial: Trial) -> float:
         """The share of the weights that can be int8 which is int8 in a trial, in [0, 1]."""
@@ -202,7 +207,7 @@ class ReportData:
             raise NCTrainerError(f"Not a report of a search: expected format {FORMAT!r}, version {VERSION}.")
         try:
             return _from_dict(data)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise NCTrainerError(f"The report is incomplete or damaged: {error!r}.") from error
 
     def save(self, directory: str | os.PathLike[str]) -> None:
@@ -254,10 +259,10 @@ def _from_dict(data: Mapping[str, Any]) -> ReportData:
 def _trial(recipe: Recipe, data: Mapping[str, Any]) -> Trial:
     fields = {key: value for key, value in data.items() if key not in ("state", "fallbacks", "float_dtype")}
     if data["number"] == 0:
-        return Trial(recipe=recipe.in_float(), **fields)
+        return trial_from(fields | {"recipe": recipe.in_float()})
     own = recipe.with_fallbacks(data["fallbacks"])
     changed = own.float_dtype != data["float_dtype"]
-    return Trial(recipe=own.with_float_dtype(data["float_dtype"]) if changed else own, **fields)
+    return trial_from(fields | {"recipe": own.with_float_dtype(data["float_dtype"]) if changed else own})
 
 
 def _machine(data: Mapping[str, Any]) -> Machine:

@@ -10,7 +10,7 @@ from nc_trainer.explain import Explanations
 from nc_trainer.int8.call_counts import repeated_fallbacks
 from nc_trainer.report import trial_table
 from nc_trainer.report.report_data import ReportData
-from nc_trainer.search import Metric, StudyResult, Trial
+from nc_trainer.search import CompleteTrial, Metric, StudyResult, Trial
 from nc_trainer.search.conclusion import Outcome
 
 
@@ -30,7 +30,7 @@ class QuantizationResult:
 
     model: PreTrainedModel
     metric: Metric
-    baseline: Trial
+    baseline: CompleteTrial
     study: StudyResult
     report: ReportData | None = None
     calls: Mapping[str, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class QuantizationResult:
         return self.study.reason
 
     @property
-    def chosen(self) -> Trial:
+    def chosen(self) -> CompleteTrial:
         """The trial that the model is."""
         return self.study.chosen
 

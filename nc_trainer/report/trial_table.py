@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 from nc_trainer.int8.call_counts import with_count
-from nc_trainer.search import Metric, Trial
+from nc_trainer.search import CompleteTrial, Metric, Trial
 from nc_trainer.search.objectives.objective import ERROR
 
 SHOWN_FALLBACKS = 3
 
 
 def trial_table(
-    metric: Metric, baseline: Trial, trials: Sequence[Trial], chosen: Trial, calls: Mapping[str, int] | None = None
+    metric: Metric,
+    baseline: CompleteTrial,
+    trials: Sequence[Trial],
+    chosen: Trial,
+    calls: Mapping[str, int] | None = None,
 ) -> str:
     """One line a trial: metric, change against the baseline, flipped predictions, what is int8, the dtype of the rest,
     verdict, what fell back. `calls` are the calls of modules in a forward pass; more than one are shown."""
@@ -22,7 +26,7 @@ def trial_table(
 
 
 def _row(
-    trial: Trial, baseline: Trial, chosen: Trial, objectives: Sequence[str], calls: Mapping[str, int]
+    trial: Trial, baseline: CompleteTrial, chosen: Trial, objectives: Sequence[str], calls: Mapping[str, int]
 ) -> tuple[str, ...]:
     is_baseline = trial is baseline
     total = len(trial.recipe.modules)
@@ -44,13 +48,11 @@ def _value(trial: Trial) -> str:
     """The metric; of a trial that was stopped early, what it could have become."""
     if trial.state == "pruned":
         return f"{trial.low:.4f}..{trial.high:.4f}"
-    return "failed" if trial.value is None else f"{trial.value:.4f}"
+    return f"{trial.value:.4f}" if isinstance(trial, CompleteTrial) else "failed"
 
 
-def _change(trial: Trial, baseline: Trial) -> str:
-    if trial.value is None or baseline.value is None:
-        return ""
-    return f"{trial.value - baseline.value:+.4f}"
+def _change(trial: Trial, baseline: CompleteTrial) -> str:
+    return f"{trial.value - baseline.value:+.4f}" if isinstance(trial, CompleteTrial) else ""
 
 
 def _objective(name: str, measured: Mapping[str, float]) -> str:

@@ -8,12 +8,13 @@ from nc_trainer.search.metric import DEFAULT_ORDER, Metric, choose_metric
 from nc_trainer.search.statistics.flips import compare_classes
 from nc_trainer.search.strategies import STRATEGIES, SearchSpace, Strategy, make_strategy, register_strategy
 from nc_trainer.search.study import Budget, Study
-from nc_trainer.search.trial import Evaluation, Trial, predicted_classes
+from nc_trainer.search.trial import CompleteTrial, Evaluation, Trial, predicted_classes
 
 __all__ = [
     "DEFAULT_ORDER",
     "STRATEGIES",
     "Budget",
+    "CompleteTrial",
     "Criterion",
     "EarlyStopping",
     "Evaluation",

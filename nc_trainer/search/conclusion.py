@@ -1,6 +1,5 @@
 """Which trial won and why, from all that were judged."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +11,7 @@ from nc_trainer.search.objectives.objective import Goal
 from nc_trainer.search.statistics.evidence import JudgedRows, gather
 from nc_trainer.search.statistics.shortfall import missing_rows, shortfall
 from nc_trainer.search.statistics.verdict import warnings_for
-from nc_trainer.search.trial import Trial
+from nc_trainer.search.trial import CompleteTrial, Trial, complete
 
 Outcome = Literal["met", "best_effort", "baseline"]
 
@@ -31,7 +30,7 @@ class StudyResult:
 
     outcome: Outcome
     reason: str
-    chosen: Trial
+    chosen: CompleteTrial
     trials: tuple[Trial, ...]
     warnings: tuple[str, ...] = ()
 
@@ -60,21 +59,21 @@ class Conclusion:
         Args:
             stopped: why the search ended.
         """
-        complete = [trial for trial in self.trials if trial.value is not None]
-        accepted = [trial for trial in complete if trial.accepted]
+        finished = complete(self.trials)
+        accepted = [trial for trial in finished if trial.accepted]
         rule = self.reference.criterion.describe(self.reference.value)
         if accepted:
             best, why = self._best(accepted)
             chosen = max(best, key=self._preference)
             return self._result("met", f"trial {chosen.number} meets {rule}{why}", chosen)
-        if complete:
-            chosen = max(complete, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
+        if finished:
+            chosen = max(finished, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
             reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
             return self._result("best_effort", f"{reason}, {self._shortfall(chosen)}", chosen)
         errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
         return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.reference.trial)
 
-    def _best(self, accepted: list[Trial]) -> tuple[list[Trial], str]:
+    def _best(self, accepted: list[CompleteTrial]) -> tuple[list[CompleteTrial], str]:
         """The accepted trials that no other beats by more than errors of measurement, and what was compared."""
         goal = self.goal
         measured = [trial for trial in accepted if goal is not None and goal.names <= set(trial.objectives)]
@@ -84,15 +83,15 @@ class Conclusion:
         which = "that do" if len(measured) == len(accepted) else "that do and were measured"
         return [measured[index] for index in indices], f", best in {goal.name} of the {len(measured)} {which}"
 
-    def _result(self, outcome: Outcome, reason: str, chosen: Trial) -> StudyResult:
+    def _result(self, outcome: Outcome, reason: str, chosen: CompleteTrial) -> StudyResult:
         return StudyResult(outcome, reason, chosen, self.trials, tuple(self._warnings(chosen)))
 
-    def _warnings(self, chosen: Trial) -> list[str]:
-        judged = [trial for trial in self.trials if trial.value is not None and trial.number in self.classes]
+    def _warnings(self, chosen: CompleteTrial) -> list[str]:
+        judged = [trial for trial in complete(self.trials) if trial.number in self.classes]
         rows = self._rows_of(judged, chosen)
         return warnings_for(self.reference.criterion, self.reference.value, rows) if rows else []
 
-    def _shortfall(self, trial: Trial) -> str:
+    def _shortfall(self, trial: CompleteTrial) -> str:
         rows = self._rows_of([trial]) if trial.number in self.classes else None
         formula = gather(self.reference.criterion, self.reference.value, rows, None).formula if rows else None
         missing = None
@@ -100,10 +99,9 @@ class Conclusion:
             missing = missing_rows(
                 formula, self.reference.criterion, self.reference.value, rows.labels, rows.trials[0]
             )
-        value = trial.value if trial.value is not None else math.nan
-        return shortfall(self.reference.criterion, self.reference.value, value, missing)
+        return shortfall(self.reference.criterion, self.reference.value, trial.value, missing)
 
-    def _rows_of(self, trials: list[Trial], chosen: Trial | None = None) -> JudgedRows | None:
+    def _rows_of(self, trials: list[CompleteTrial], chosen: CompleteTrial | None = None) -> JudgedRows | None:
         """None where the float model's rows are not known."""
         labels, classes = self.reference.evaluation.labels, self.reference.classes
         if not isinstance(labels, np.ndarray) or classes is None:
@@ -117,10 +115,10 @@ class Conclusion:
             stopped=sum(trial.state == "pruned" for trial in self.trials),
         )
 
-    def _key(self, trial: Trial) -> float:
-        return self.reference.criterion.metric.key(trial.value if trial.value is not None else math.nan)
+    def _key(self, trial: CompleteTrial) -> float:
+        return self.reference.criterion.metric.key(trial.value)
 
-    def _preference(self, trial: Trial) -> tuple[int, bool, float]:
+    def _preference(self, trial: CompleteTrial) -> tuple[int, bool, float]:
         """Of accepted trials: the most weights in int8, then a rest that is narrower than float32, then the metric."""
         return self._int8_weights(trial), trial.recipe.float_dtype != "float32", self._key(trial)
 

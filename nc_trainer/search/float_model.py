@@ -10,7 +10,7 @@ from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.metric import choose_metric
 from nc_trainer.search.search import Evaluate, Search
 from nc_trainer.search.together import Together
-from nc_trainer.search.trial import Evaluation, Trial
+from nc_trainer.search.trial import CompleteTrial, Evaluation
 
 
 def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evaluate]:
@@ -45,9 +45,9 @@ def _criterion_of_one(search: Search, evaluation: Evaluation) -> Criterion:
     return Criterion(metric, rule.relative, rule.absolute)
 
 
-def _trial(recipe: Recipe, evaluation: Evaluation, criterion: Criterion) -> Trial:
+def _trial(recipe: Recipe, evaluation: Evaluation, criterion: Criterion) -> CompleteTrial:
     name = criterion.metric.name
     value = evaluation.number(name)
     if not math.isfinite(value):
         raise QuantizationError(f"The float model's {name} is {value}: there is nothing to compare with.")
-    return Trial(0, recipe.in_float(), value, True, evaluation.seconds, evaluation.metrics)
+    return CompleteTrial(0, recipe.in_float(), value, True, evaluation.seconds, evaluation.metrics)

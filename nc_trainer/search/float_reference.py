@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from nc_trainer.search.criterion import Criterion
-from nc_trainer.search.trial import Evaluation, Trial, predicted_answers, predicted_classes
+from nc_trainer.search.trial import CompleteTrial, Evaluation, predicted_answers, predicted_classes
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,12 @@ class Reference:
     """
 
     criterion: Criterion
-    trial: Trial
+    trial: CompleteTrial
     evaluation: Evaluation
 
     @property
     def value(self) -> float:
         """The float model's metric."""
-        if self.trial.value is None:
-            raise ValueError("Reference: the float model has no value to compare with.")
         return self.trial.value
 
     @cached_property

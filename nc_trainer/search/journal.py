@@ -18,7 +18,7 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.search.fingerprint import changed_parts
 from nc_trainer.search.nonfinite_json import from_json, to_json
-from nc_trainer.search.trial import Trial, predicted_classes
+from nc_trainer.search.trial import CompleteTrial, Trial, predicted_classes, trial_from
 
 try:
     import fcntl
@@ -201,7 +201,7 @@ class Journal:
         expected = 0 if self.baseline is None else len(self.trials) + 1
         if trial.number != expected:
             raise ValueError(f"expected trial {expected}, found trial {trial.number!r}")
-        if trial.value is not None and not math.isfinite(trial.value):
+        if isinstance(trial, CompleteTrial) and not math.isfinite(trial.value):
             raise ValueError(f"the value of trial {trial.number} is {trial.value}: expected None and an error")
 
     def _check_ranking(self) -> None:
@@ -329,7 +329,7 @@ def _trial_to_dict(trial: Trial) -> dict[str, Any]:
 
 
 def _trial_from_dict(content: Mapping[str, Any]) -> Trial:
-    return Trial(**{**content, "recipe": Recipe.from_dict(content["recipe"])})
+    return trial_from({**content, "recipe": Recipe.from_dict(content["recipe"])})
 
 
 def _small(predictions: Any) -> np.ndarray | None:

@@ -7,7 +7,7 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.search.early import EarlyVerdict
 from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.statistics.flips import Flips, compare_answers, compare_classes, logits_error
-from nc_trainer.search.trial import Evaluation, Trial
+from nc_trainer.search.trial import CompleteTrial, Evaluation, Trial
 
 
 def complete_trial(number: int, recipe: Recipe, evaluation: Evaluation, reference: Reference) -> Trial:
@@ -17,7 +17,7 @@ def complete_trial(number: int, recipe: Recipe, evaluation: Evaluation, referenc
     if not math.isfinite(value):
         return failed_trial(number, recipe, f"{name} is {value}", evaluation.seconds)
     before = reference.evaluation
-    return Trial(
+    return CompleteTrial(
         number=number,
         recipe=recipe,
         value=value,

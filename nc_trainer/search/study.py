@@ -17,7 +17,7 @@ from nc_trainer.search.listener import Listener
 from nc_trainer.search.objectives.objective import Goal
 from nc_trainer.search.strategies import SearchSpace, Strategy
 from nc_trainer.search.strategies.base import answered, needs_values
-from nc_trainer.search.trial import Evaluation, Trial, predicted_answers
+from nc_trainer.search.trial import Evaluation, Trial, complete, predicted_answers
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Study:
 
     def _evaluation_deadline(self) -> float:
         """The first value is waited for."""
-        return self._deadline() if any(trial.value is not None for trial in self.trials) else math.inf
+        return self._deadline() if complete(self.trials) else math.inf
 
     def _tell_rows(self, rows: int) -> None:
         for listener in self.listeners:
@@ -144,8 +144,8 @@ class Study:
             return None
         judged = [
             (trial.value, self.classes[trial.number])
-            for trial in self.trials
-            if trial.value is not None and trial.number in self.classes
+            for trial in complete(self.trials)
+            if trial.number in self.classes
         ]
         known = known_rows(self.reference, judged)
         return EarlyVerdict(known, self.stopping.error_rate) if known else None
@@ -158,13 +158,13 @@ class Study:
         """
         if any(trial.accepted for trial in self.trials):
             return
-        complete = [trial for trial in self.trials if trial.value is not None]
+        finished = complete(self.trials)
         pruned = [trial for trial in self.trials if trial.state == "pruned"]
         closest = max(pruned, key=self._middle, default=None)
-        if closest is None or closest.recipe in [trial.recipe for trial in complete]:
+        if closest is None or closest.recipe in [trial.recipe for trial in finished]:
             return
-        best = max((self._key(trial.value) for trial in self.trials if trial.value is not None), default=-math.inf)
-        if best < max(self._ends(closest)) and (not complete or time.monotonic() < self._deadline()):
+        best = max((self._key(trial.value) for trial in finished), default=-math.inf)
+        if best < max(self._ends(closest)) and (not finished or time.monotonic() < self._deadline()):
             self._judge(closest.recipe, to_its_end=True)
 
     def _ends(self, trial: Trial) -> list[float]:

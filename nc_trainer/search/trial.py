@@ -1,6 +1,6 @@
 """What one evaluation returns, and the record of one judged recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -50,13 +50,13 @@ class Trial:
     """One judged recipe. Immutable; number 0 is the float baseline.
 
     Its `state` is `complete`; `failed`, if it raised or its metric is NaN; or `pruned`, if it was stopped because it
-    could not be accepted any more. Only a complete trial has a value. What is compared row by row is None where the
+    could not be accepted any more. Only a `CompleteTrial` has a value. What is compared row by row is None where the
     task has no classes, or no label for each row.
 
     Attributes:
         number: 1, 2, 3 in the order of judging; 0 is the baseline.
         recipe: what was judged.
-        value: the metric that is judged, None if the trial was not evaluated to its end.
+        value: the metric that is judged, in a `CompleteTrial`; None in any other.
         accepted: whether the criterion is met.
         seconds: duration of the evaluation.
         metrics: all that was computed, by name without prefix.
@@ -73,6 +73,9 @@ class Trial:
         share: which part of the evaluation rows was seen; flips of a pruned trial are counted on these.
         flip_tolerance: by how much a number may change and is no flip, in its own unit; None where answers are no
             numbers.
+
+    Raises:
+        ValueError: there is a value and this is no `CompleteTrial`.
     """
 
     number: int
@@ -94,10 +97,14 @@ class Trial:
     share: float = 1.0
     flip_tolerance: float | None = None
 
+    def __post_init__(self) -> None:
+        if (self.value is None) is isinstance(self, CompleteTrial):
+            raise ValueError(f"Trial {self.number}: a CompleteTrial has a value, and no other trial has one.")
+
     @property
     def state(self) -> Literal["complete", "pruned", "failed"]:
         """How its evaluation ended."""
-        if self.value is not None:
+        if isinstance(self, CompleteTrial):
             return "complete"
         return "pruned" if self.error is None else "failed"
 
@@ -106,6 +113,38 @@ class Trial:
         own = {key: value for key, value in vars(self).items() if key not in ("recipe", "metrics", "objectives")}
         mappings = {"metrics": dict(self.metrics), "objectives": dict(self.objectives)}
         return own | mappings | {"state": self.state} | {"fallbacks": list(self.recipe.fallbacks)}
+
+
+@dataclass(frozen=True)
+class CompleteTrial(Trial):
+    """A trial that was evaluated to its end, with a finite value."""
+
+    value: float
+
+
+def trial_from(fields: Mapping[str, Any]) -> Trial:
+    """The trial that has these fields: a complete one if there is a value.
+
+    Raises:
+        KeyError, TypeError: one is missing, or unknown.
+    """
+    return Trial(**fields) if fields["value"] is None else CompleteTrial(**fields)
+
+
+def complete(trials: Iterable[Trial]) -> list[CompleteTrial]:
+    """Those that have a value."""
+    return [trial for trial in trials if isinstance(trial, CompleteTrial)]
+
+
+def as_complete(trial: Trial) -> CompleteTrial:
+    """The trial itself.
+
+    Raises:
+        ValueError: it has no value.
+    """
+    if not isinstance(trial, CompleteTrial):
+        raise ValueError(f"Trial {trial.number} was not evaluated to its end.")
+    return trial
 
 
 def predicted_classes(predictions: Any, labels: Any = None) -> np.ndarray | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nc_trainer import Precision, Recipe
-from nc_trainer.search import SearchSpace, Strategy, Trial
+from nc_trainer.search import CompleteTrial, SearchSpace, Strategy, Trial
 
 Judge = Callable[[Recipe], float]
 """The metric of a recipe, larger being better; it is accepted from 0 on, and NaN is a failed trial."""
@@ -42,7 +42,7 @@ def trials(strategy: Strategy, searched: SearchSpace, judge: Judge) -> Iterator[
         if math.isnan(value):
             known.setdefault(proposed, Trial(number, proposed, None, False, 0.0, error="NaN"))
         else:
-            known.setdefault(proposed, Trial(number, proposed, value, value >= 0, 0.0))
+            known.setdefault(proposed, CompleteTrial(number, proposed, value, value >= 0, 0.0))
         yield known[proposed]
         try:
             proposed = proposals.send(known[proposed])

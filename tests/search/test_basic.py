@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nc_trainer import Precision, Recipe
-from nc_trainer.search import SearchSpace, Trial, make_strategy
+from nc_trainer.search import CompleteTrial, SearchSpace, make_strategy
 from nc_trainer.search.strategies.basic import Basic
 
 
@@ -21,7 +21,7 @@ def search(ranking: Sequence[str], accepts: Callable[[Recipe], bool]) -> list[tu
         accepted = accepts(proposed)
         seen.append((proposed, accepted))
         try:
-            proposed = proposals.send(Trial(len(seen), proposed, 1.0, accepted, 0.0))
+            proposed = proposals.send(CompleteTrial(len(seen), proposed, 1.0, accepted, 0.0))
         except StopIteration:
             break
     return seen
@@ -50,7 +50,7 @@ def test_the_ranking_is_not_asked_for_when_everything_can_be_int8() -> None:
     proposals = Basic().proposals(SearchSpace(recipe, lambda: pytest.fail("ranked without need")))
     first = next(proposals)
     with pytest.raises(StopIteration):
-        proposals.send(Trial(1, first, 1.0, True, 0.0))
+        proposals.send(CompleteTrial(1, first, 1.0, True, 0.0))
 
 
 @pytest.mark.parametrize("size", [38, 74, 150])

@@ -13,6 +13,7 @@ from nc_trainer import Recipe
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe, quantizable_modules
 from nc_trainer.search import (
     Budget,
+    CompleteTrial,
     Criterion,
     EarlyStopping,
     Evaluation,
@@ -21,7 +22,6 @@ from nc_trainer.search import (
     SearchSpace,
     Study,
     StudyResult,
-    Trial,
     Watch,
 )
 from nc_trainer.search.early import EarlyVerdict, KnownRows, known_rows
@@ -62,7 +62,7 @@ class Listed:
 
 
 def reference(judged: Evaluation, recipe: Recipe) -> Reference:
-    return Reference(ACCURACY, Trial(0, recipe.in_float(), 1.0, True, 0.0), judged)
+    return Reference(ACCURACY, CompleteTrial(0, recipe.in_float(), 1.0, True, 0.0), judged)
 
 
 def search(

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from nc_trainer.config.recipe import Precision, Recipe
 from nc_trainer.errors import NCTrainerError
-from nc_trainer.search import Trial
+from nc_trainer.search import CompleteTrial, Trial
 from nc_trainer.search import journal as journal_module
 from nc_trainer.search.journal import Journal
+from nc_trainer.search.trial import trial_from
 
 RECIPE = Recipe({"a": Precision.INT8_DYNAMIC, "b": Precision.FLOAT, "c": Precision.INT8_WEIGHT_ONLY})
 FINGERPRINT = {"the model's weights": "blake2b:00", "tuning.accuracy_criterion.relative": 0.01, "rows": 4}
@@ -27,17 +28,16 @@ LOGITS = np.array([[0.1, -2.5], [1 / 3, math.pi]], dtype=np.float32)
 
 recipes = st.builds(Recipe, st.dictionaries(st.text(max_size=5), st.sampled_from(Precision), max_size=3))
 kinds = {name: st.from_type(kind) for name, kind in get_type_hints(Trial).items()}
-any_trial = st.builds(
-    Trial,
-    **kinds
+any_trial = st.fixed_dictionaries(
+    kinds
     | {
         "number": st.just(0),
         "recipe": recipes,
         "value": st.none() | st.floats(allow_nan=False, allow_infinity=False),
         "metrics": st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
         "objectives": st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
-    },
-)
+    }
+).map(trial_from)
 arrays = st.builds(
     lambda numbers, dtype: np.array(numbers, dtype=dtype),
     st.lists(st.integers(0, 100), max_size=5),
@@ -47,7 +47,8 @@ arrays = st.builds(
 
 def trial(number: int, value: float | None = 0.9) -> Trial:
     error = None if value is not None else "boom"
-    return Trial(number, RECIPE, value, True, 1.5, {"accuracy": 0.9}, flips=1, rows=4, error=error)
+    about = {"accepted": True, "seconds": 1.5, "metrics": {"accuracy": 0.9}, "flips": 1, "rows": 4, "error": error}
+    return trial_from({"number": number, "recipe": RECIPE, "value": value} | about)
 
 
 def write_small_journal(path: Path) -> None:
@@ -362,7 +363,7 @@ def test_a_forked_child_does_not_keep_the_lock(written: Path) -> None:
 def test_a_finished_journal_gives_way_to_another_search(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal.open(path, {"the model": "one"}) as journal:
-        journal.record_trial(Trial(0, RECIPE, 0.5, True, 1.0))
+        journal.record_trial(CompleteTrial(0, RECIPE, 0.5, True, 1.0))
         journal.record_end()
     with Journal.open(path, {"the model": "one"}) as journal:
         assert journal.is_finished
@@ -375,9 +376,9 @@ def test_a_finished_journal_gives_way_to_another_search(tmp_path: Path) -> None:
 def test_a_search_that_goes_on_after_its_end_is_not_finished(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal.open(path, {"the model": "one"}) as journal:
-        journal.record_trial(Trial(0, RECIPE, 0.5, True, 1.0))
+        journal.record_trial(CompleteTrial(0, RECIPE, 0.5, True, 1.0))
         journal.record_end()
-        journal.record_trial(Trial(1, RECIPE, 0.5, True, 1.0))
+        journal.record_trial(CompleteTrial(1, RECIPE, 0.5, True, 1.0))
         assert not journal.is_finished
     with pytest.raises(NCTrainerError, match="the model"):
         Journal.open(path, {"the model": "other"})

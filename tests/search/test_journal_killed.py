@@ -10,7 +10,7 @@ import pytest
 
 import nc_trainer.search.journal as journal_module
 from nc_trainer import NCTrainerError, Precision, Recipe
-from nc_trainer.search import Trial
+from nc_trainer.search import CompleteTrial
 from nc_trainer.search.journal import Journal
 
 pytestmark = pytest.mark.slow
@@ -21,13 +21,13 @@ needs_locks = pytest.mark.skipif(journal_module.fcntl is None, reason="this plat
 WRITER = """
 import itertools, sys
 from nc_trainer.config.recipe import Recipe
-from nc_trainer.search import Trial
+from nc_trainer.search import CompleteTrial
 from nc_trainer.search.journal import Journal
 
 with Journal.open(sys.argv[1], {}) as journal:
     recipe = Recipe({f"module{n}": "int8_dynamic" for n in range(200)})
     for number in itertools.count():
-        journal.record_trial(Trial(number, recipe, number / 7, True, 0.0))
+        journal.record_trial(CompleteTrial(number, recipe, number / 7, True, 0.0))
         print(number, flush=True)
 """
 
@@ -55,4 +55,4 @@ def test_a_killed_writer_loses_nothing_and_a_running_one_is_left_alone(
     with Journal.open(path, {}) as journal:
         assert len(journal.trials) >= reported[-1]  # everything that was said to be recorded
         assert [found.value for found in journal.trials] == [n / 7 for n in range(1, len(journal.trials) + 1)]
-        journal.record_trial(Trial(len(journal.trials) + 1, RECIPE, 0.5, True, 0.0))
+        journal.record_trial(CompleteTrial(len(journal.trials) + 1, RECIPE, 0.5, True, 0.0))

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nc_trainer import QuantizationError, Recipe
-from nc_trainer.search import Trial
+from nc_trainer.search import CompleteTrial
 from nc_trainer.search.objectives.objective import Goal, Objective, Reading
 
-TRIAL = Trial(3, Recipe({}), 0.9, True, 1.0)
+TRIAL = CompleteTrial(3, Recipe({}), 0.9, True, 1.0)
 
 
 def objective(name: str, value: float = 0.0, error: float = 0.0, higher_is_better: bool = False) -> Objective:

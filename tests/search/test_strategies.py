@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nc_trainer import Precision, QuantizationError, Recipe
-from nc_trainer.search import STRATEGIES, Criterion, Metric, SearchSpace, Trial, make_strategy
+from nc_trainer.search import STRATEGIES, Criterion, Metric, SearchSpace, make_strategy
 from nc_trainer.search.strategies import margin
 from nc_trainer.search.strategies.conservative import role
+from nc_trainer.search.trial import trial_from
 
 ACCUMULATING = ["sequential", "mse", "hawq_v2"]
 WITHOUT_OPTUNA = [name for name in STRATEGIES if name not in ("bayesian", "tpe")]
@@ -301,5 +302,5 @@ def test_what_a_strategy_lacks_is_named(name: str, lacking: str) -> None:
     [(True, 0.95, 0.05), (True, 0.85, -0.05), (False, 1.05, 0.05), (False, 1.15, -0.05), (True, None, -math.inf)],
 )
 def test_margin_is_how_much_better_than_asked(higher: bool, value: float | None, expected: float) -> None:
-    trial = Trial(1, space(names(1)).recipe, value, False, 0.0)
-    assert margin(Criterion(Metric("m", higher), 0.1), 1.0)(trial) == pytest.approx(expected)
+    fields = {"number": 1, "recipe": space(names(1)).recipe, "value": value, "accepted": False, "seconds": 0.0}
+    assert margin(Criterion(Metric("m", higher), 0.1), 1.0)(trial_from(fields)) == pytest.approx(expected)

@@ -9,6 +9,7 @@ from helpers.tiny import tiny_bert
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe, quantizable_modules
 from nc_trainer.search import (
     Budget,
+    CompleteTrial,
     Criterion,
     Evaluation,
     Metric,
@@ -16,7 +17,6 @@ from nc_trainer.search import (
     SearchSpace,
     Study,
     StudyResult,
-    Trial,
     Watch,
     make_strategy,
 )
@@ -56,7 +56,7 @@ def run(answer: Answer, strategy: object, budget: Budget | None = None, higher: 
         evaluate=evaluate,
         reference=Reference(
             Criterion(Metric("m", higher), 0.1),
-            Trial(0, recipe.with_fallbacks(recipe.modules), 1.0, True, 0.0),
+            CompleteTrial(0, recipe.with_fallbacks(recipe.modules), 1.0, True, 0.0),
             Evaluation({"m": 1.0}, 0.0),
         ),
         budget=budget or Budget(),

@@ -13,7 +13,7 @@ from transformers import EvalPrediction
 
 from nc_trainer import ConfigError, TuningConfig
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
-from nc_trainer.search import Metric, Study, Trial
+from nc_trainer.search import CompleteTrial, Metric, Study
 from nc_trainer.search.objectives import recipe_timing
 from nc_trainer.search.objectives.goal import RelativeTime, make_goal, resident_bytes, saved_bytes
 from nc_trainer.search.objectives.objective import Reading
@@ -197,7 +197,7 @@ def test_timing_takes_turns_between_both_recipes_and_ends_in_the_trials() -> Non
     model.register_forward_pre_hook(lambda *args: seen.append(stopwatch_model.int8()))
     swapper.apply(recipe)
     measure = RelativeTime(swapper, recipe.with_fallbacks(recipe.modules), lambda: [BATCH])
-    value, error = measure(Trial(1, recipe, 1.0, True, 1.0))
+    value, error = measure(CompleteTrial(1, recipe, 1.0, True, 1.0))
     assert value > 0
     assert error >= 0
     assert sorted(seen[:2]) == [0, 14]
@@ -211,7 +211,7 @@ def test_the_float_model_takes_as_long_as_itself() -> None:
     recipe = full_recipe(swapper.model)
     in_float = recipe.with_fallbacks(recipe.modules)
     measure = RelativeTime(swapper, in_float, lambda: pytest.fail("batches were made"))
-    assert measure(Trial(0, in_float, 1.0, True, 1.0)) == (1.0, 0.0)
+    assert measure(CompleteTrial(0, in_float, 1.0, True, 1.0)) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(

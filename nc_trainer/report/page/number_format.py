@@ -2,7 +2,7 @@
 
 import math
 
-from nc_trainer.search import Trial
+from nc_trainer.search import CompleteTrial, Trial
 
 
 def metric_value(value: float | None) -> str:
@@ -54,4 +54,4 @@ def judged_value(trial: Trial) -> str:
     """The metric; of a trial that was stopped early, what it could have become."""
     if trial.state == "pruned":
         return f"{metric_value(trial.low)} to {metric_value(trial.high)}"
-    return "failed" if trial.value is None else metric_value(trial.value)
+    return metric_value(trial.value) if isinstance(trial, CompleteTrial) else "failed"

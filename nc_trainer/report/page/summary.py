@@ -21,7 +21,7 @@ def summary(data: ReportData) -> Html:
 def headline(data: ReportData) -> str:
     """The outcome in one line."""
     before, after = data.baseline.value, data.chosen_trial.value
-    if data.outcome == "baseline" or after is None:
+    if data.outcome == "baseline":
         return "The model stays in float: no trial could be evaluated."
     said = [f"{data.metric.name} {metric_value(after)} instead of {metric_value(before)}"]
     if data.model.float_bytes:
@@ -36,11 +36,9 @@ def headline(data: ReportData) -> str:
 def _figures(data: ReportData) -> list[tuple[str, str, str]]:
     """Name, figure, and what to compare it with."""
     chosen, model = data.chosen_trial, data.model
-    figures = []
-    if chosen.value is not None and data.baseline.value is not None:
-        change = signed(chosen.value - data.baseline.value)
-        compared = f"float {metric_value(data.baseline.value)}, change {change}"
-        figures.append((data.metric.name, metric_value(chosen.value), compared))
+    change = signed(chosen.value - data.baseline.value)
+    compared = f"float {metric_value(data.baseline.value)}, change {change}"
+    figures = [(data.metric.name, metric_value(chosen.value), compared)]
     if chosen.flips is not None and chosen is not data.baseline:
         split = "" if chosen.better is None else f", {chosen.better} better, {chosen.worse} worse"
         figures.append(("flipped predictions", str(chosen.flips), f"of {count(chosen.rows or 0, 'row')}{split}"))

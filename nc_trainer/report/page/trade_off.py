@@ -21,7 +21,8 @@ from nc_trainer.report.page.svg import (
     spanning,
 )
 from nc_trainer.report.report_data import ReportData
-from nc_trainer.search import Trial
+from nc_trainer.search import CompleteTrial, Trial
+from nc_trainer.search.trial import complete
 
 HEIGHT, TOP, BOTTOM = 340, 24, 290
 BELOW = 14
@@ -55,12 +56,12 @@ class TradeOff:
         return [trial for trial in self.data.trials if self.across(trial) is not None and trial.state != "failed"]
 
     @cached_property
-    def front(self) -> list[Trial]:
+    def front(self) -> list[CompleteTrial]:
         """Trials that no other beats in both directions, the slowest first."""
-        complete = [trial for trial in self.shown if trial.value is not None]
+        finished = complete(self.shown)
         key = self.data.metric.key
-        points = [(self.across(trial) or 0.0, key(trial.value or 0.0)) for trial in complete]
-        return [complete[index] for index in pareto_front(points)]
+        points = [(self.across(trial) or 0.0, key(trial.value)) for trial in finished]
+        return [finished[index] for index in pareto_front(points)]
 
     def across(self, trial: Trial) -> float | None:
         """Where a trial is from left to right; None if it was not timed and others were."""
@@ -115,23 +116,23 @@ class TradeOff:
 
     def _steps(self, x: Scale, y: Scale) -> Html:
         """Down, then on to the next trial of the front: left of it and below is what one of them beats."""
-        places = [(x(self.across(trial) or 0.0), y(trial.value or 0.0)) for trial in self.front]
+        places = [(x(self.across(trial) or 0.0), y(trial.value)) for trial in self.front]
         pairs = itertools.pairwise(places)
         return join([[line(a, b, a, d, "front"), line(a, d, c, d, "front")] for (a, b), (c, d) in pairs])
 
     def _trial(self, trial: Trial, x: Scale, y: Scale) -> Html:
         place = x(self.across(trial) or 0.0)
         said = tag("title", self._said(trial))
-        if trial.value is None:
+        if not isinstance(trial, CompleteTrial):
             low, high = (y(end) for end in _ends(trial))
             shape = tag("path", d=f"M-5 {low - high:.1f}H5M0 {low - high:.1f}V0M-5 0H5")
             return mark(place, high, "mark pruned", said, shape)
         kind = self.kind(trial)
         return join(self._interval(trial, x, y), mark(place, y(trial.value), f"mark {kind}", said, shape_of(kind)))
 
-    def _interval(self, trial: Trial, x: Scale, y: Scale) -> Html | None:
+    def _interval(self, trial: CompleteTrial, x: Scale, y: Scale) -> Html | None:
         speed = self.data.speed.comparisons.get(trial.number)
-        if speed is None or trial.value is None:
+        if speed is None:
             return None
         return line(x(speed.low), y(trial.value), x(speed.high), y(trial.value), "interval")
 
@@ -141,7 +142,7 @@ class TradeOff:
         names = []
         for trial in sorted(self.shown, key=lambda one: (one.number != self.data.chosen, one not in self.front)):
             beside = 0.0 if trial.number else -NEAR[0]
-            height = y(trial.value if trial.value is not None else _ends(trial)[1])
+            height = y(_ends(trial)[-1])
             place = x(self.across(trial) or 0.0), height
             if all(abs(place[0] + beside - a) > NEAR[0] or abs(height - b) > NEAR[1] for a, b in placed):
                 placed.append((place[0] + beside, height))
@@ -179,5 +180,5 @@ def shape_of(kind: str) -> Html:
 
 def _ends(trial: Trial) -> list[float]:
     """The metric, or the ends of what it could have become."""
-    found = (trial.value,) if trial.value is not None else (trial.low, trial.high)
+    found = (trial.value,) if isinstance(trial, CompleteTrial) else (trial.low, trial.high)
     return [value for value in found if value is not None]

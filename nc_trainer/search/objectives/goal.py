@@ -14,7 +14,7 @@ from nc_trainer.int8.quantize import ModuleSwapper
 from nc_trainer.search.metric import Metric
 from nc_trainer.search.objectives.objective import Goal, Objective, Reading
 from nc_trainer.search.objectives.recipe_timing import Batch, time_recipes
-from nc_trainer.search.trial import Trial
+from nc_trainer.search.trial import CompleteTrial, Trial
 
 TIMED_BATCHES = 4
 
@@ -100,7 +100,7 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def _value(trial: Trial) -> Reading:
-    return Reading(float("nan") if trial.value is None else trial.value)
+    return Reading(trial.value if isinstance(trial, CompleteTrial) else float("nan"))
 
 
 def _check_direction(tuning: TuningSection, metric: Metric) -> None:

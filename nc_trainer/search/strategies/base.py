@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import QuantizationError
 from nc_trainer.search.criterion import Criterion
-from nc_trainer.search.trial import Trial
+from nc_trainer.search.trial import CompleteTrial, Trial
 
 Proposals = Generator[Recipe, Trial, None]
 
@@ -21,7 +21,7 @@ def _not_given(name: str) -> Callable[..., NoReturn]:
 
 
 def _value(trial: Trial) -> float:
-    return -math.inf if trial.value is None else trial.value
+    return trial.value if isinstance(trial, CompleteTrial) else -math.inf
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def margin(criterion: Criterion, baseline: float) -> Callable[[Trial], float]:
     """
     key = criterion.metric.key
     threshold = key(criterion.threshold(baseline))
-    return lambda trial: -math.inf if trial.value is None else key(trial.value) - threshold
+    return lambda trial: key(trial.value) - threshold if isinstance(trial, CompleteTrial) else -math.inf
 
 
 def most_damaging_first(damage: Mapping[str, float]) -> list[str]:

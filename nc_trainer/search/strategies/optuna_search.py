@@ -63,7 +63,7 @@ class OptunaSearch:
             return self._optuna.create_study(direction="maximize", sampler=self._sampler(seed))
 
     def _tell(self, study: Any, asked: Any, space: SearchSpace, trial: Trial) -> None:
-        if trial.value is None:
+        if trial.state != "complete":
             study.tell(asked, state=self._optuna.trial.TrialState.FAIL)
             return
         missing = -space.margin(trial)

@@ -6,7 +6,7 @@ from nc_trainer.report.page.html import Html, code_list, join, table, tag
 from nc_trainer.report.page.number_format import count, judged_value, seconds, share, signed, times, trial_name
 from nc_trainer.report.page.trade_off import TradeOff, shape_of
 from nc_trainer.report.report_data import ReportData
-from nc_trainer.search import Trial
+from nc_trainer.search import CompleteTrial, Trial
 
 SHOWN_FALLBACKS = 4
 TITLES = ("Change", "Speed", "Int8 weights", "Rest in", "Flips", "Took", "Verdict", "In float")
@@ -77,9 +77,7 @@ def _row(data: ReportData, trial: Trial) -> list[object]:
 
 
 def _change(data: ReportData, trial: Trial) -> str:
-    if trial.value is None or data.baseline.value is None:
-        return ""
-    return signed(trial.value - data.baseline.value)
+    return signed(trial.value - data.baseline.value) if isinstance(trial, CompleteTrial) else ""
 
 
 def _verdict(data: ReportData, trial: Trial) -> object:
