@@ -182,7 +182,7 @@ class QuantizationMixin(_Base):
         final = Path(output_dir or str(self.args.output_dir))
         with saved_whole(self.model, final) as stage:
             super().save_model(str(stage), _internal_call=True)
-            if self.args.save_format == "compressed-tensors":
+            if getattr(self.args, "save_format", "") == "compressed-tensors":
                 save_compressed_tensors(self.model, stage)
             if self._report is not None:
                 is_public = _internal_call or self.args.push_to_hub

@@ -79,9 +79,11 @@ def test_a_source_is_a_model_directory_and_a_known_dtype(tmp_path: Path) -> None
         ModelSource(str(tmp_path), "float16")
 
 
-def test_the_size_is_that_of_all_weight_files(tmp_path: Path) -> None:
+def test_the_size_is_that_of_the_files_that_weights_are_read_from(tmp_path: Path) -> None:
     for name, size in {"model-1.safetensors": 3000, "model-2.safetensors": 2000, "pytorch_model.bin": 9000}.items():
         (tmp_path / name).write_bytes(bytes(size))
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-1.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert weights_mb(tmp_path) == 0.005
 
 
