@@ -46,5 +46,5 @@ def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel
 def _constrained(model: PreTrainedModel, recipe: Recipe, config: TuningConfig) -> Recipe:
     recipe = constrain_model(config.quantization, recipe, model).recipe
     if config.quantization.float_dtype == "bfloat16":  # `auto` is subject to a criterion, and there is none
-        recipe = recipe.with_float_dtype("bfloat16")
+        recipe = recipe.with_rest_in("bfloat16")
     return recipe

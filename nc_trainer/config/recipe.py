@@ -135,8 +135,11 @@ class Recipe:
         """The same recipe with every module but these in float."""
         return self.with_fallbacks(set(self.modules) - set(names))
 
-    def with_float_dtype(self, float_dtype: str) -> "Recipe":
-        """The same recipe with the rest in another float dtype; in bfloat16 the native attention computes it."""
+    def with_rest_in(self, float_dtype: str) -> "Recipe":
+        """The same recipe with the rest, attention included, in another float dtype.
+
+        In bfloat16 attention is computed by ours, where the proof covers that; in float32 by the model's own.
+        """
         native = float_dtype == "bfloat16" and self.coverage.attention
         return replace(self, float_dtype=float_dtype, attention="native" if native else "model")
 

@@ -262,7 +262,7 @@ def _trial(recipe: Recipe, data: Mapping[str, Any]) -> Trial:
         return trial_from(fields | {"recipe": recipe.in_float()})
     own = recipe.with_fallbacks(data["fallbacks"])
     changed = own.float_dtype != data["float_dtype"]
-    return trial_from(fields | {"recipe": own.with_float_dtype(data["float_dtype"]) if changed else own})
+    return trial_from(fields | {"recipe": own.with_rest_in(data["float_dtype"]) if changed else own})
 
 
 def _machine(data: Mapping[str, Any]) -> Machine:

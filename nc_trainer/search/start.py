@@ -35,7 +35,7 @@ def starting_point(search: Search) -> Start:
     example = search.rows.example()
     able, notes = without_refused(search.swapper, search.recipe, example)
     constraints = constrain_model(wanted, able, search.model)
-    recipe = constraints.recipe.with_float_dtype(float_dtype(wanted.float_dtype))
+    recipe = constraints.recipe.with_rest_in(float_dtype(wanted.float_dtype))
     if constraints.free != tuple(recipe.modules):
         strategy = Constrained(strategy, constraints.free)
     proof = proven(search.swapper, recipe, example)

@@ -193,7 +193,7 @@ def test_generating_with_a_cache_gives_the_tokens_of_generating_without(name: st
 
 def test_what_follows_an_int8_layer_of_t5_stays_in_bfloat16() -> None:
     model = small_encoder_decoder("t5")
-    ModuleSwapper(model).apply(full_recipe(model).with_float_dtype("bfloat16"))
+    ModuleSwapper(model).apply(full_recipe(model).with_rest_in("bfloat16"))
     found: list[torch.dtype] = []
     model.encoder.block[0].register_forward_hook(lambda module, args, output: found.append(output[0].dtype))
     with torch.no_grad():

@@ -18,7 +18,7 @@ from nc_trainer.search import CompleteTrial, Metric, Trial
 
 KINDS = ("attention.self.query", "attention.output.dense", "output.dense")
 NAMES = (*(f"bert.encoder.layer.{layer}.{kind}" for layer in range(3) for kind in KINDS), "bert.pooler.dense")
-RECIPE = Recipe(dict.fromkeys(NAMES, Precision.INT8_DYNAMIC)).with_float_dtype("bfloat16")
+RECIPE = Recipe(dict.fromkeys(NAMES, Precision.INT8_DYNAMIC)).with_rest_in("bfloat16")
 MACHINE = Machine(
     cpu="A CPU (family 1, model 2)",
     physical_cores=2,
@@ -35,12 +35,12 @@ MACHINE = Machine(
     engine="native (avx512_vnni)",
 )
 MET = RECIPE.with_fallbacks([NAMES[-1]])
-MET_IN_FLOAT32 = MET.with_float_dtype("float32")
+MET_IN_FLOAT32 = MET.with_rest_in("float32")
 TRIALS = (
     CompleteTrial(0, RECIPE.in_float(), 0.9, True, 2.0, {"accuracy": 0.9}),
     CompleteTrial(1, RECIPE, 0.7, False, 1.0, flips=22, rows=100, better=1, worse=21, p_value=0.001),
     CompleteTrial(2, MET_IN_FLOAT32, 0.9, True, 1.2, flips=2, rows=100, better=1, worse=1, p_value=1.0),
-    Trial(3, RECIPE.with_float_dtype("float32"), None, False, 0.4, flips=9, rows=40, low=0.1, high=0.8, share=0.4),
+    Trial(3, RECIPE.with_rest_in("float32"), None, False, 0.4, flips=9, rows=40, low=0.1, high=0.8, share=0.4),
     Trial(4, RECIPE.with_fallbacks(NAMES[:2]), None, False, 0.1, error="RuntimeError: it <broke>"),
     CompleteTrial(5, MET, 0.89, True, 0.9, flips=3, rows=100, better=1, worse=2, p_value=1.0),
 )

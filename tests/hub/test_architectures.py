@@ -20,7 +20,7 @@ from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 def test_reload_is_bit_equal(name: str, embeddings: bool, float_dtype: str, tmp_path: Path) -> None:
     model = small(name)
     before = logits(model)
-    recipe = full_recipe(model, embeddings=embeddings).with_float_dtype(float_dtype)
+    recipe = full_recipe(model, embeddings=embeddings).with_rest_in(float_dtype)
     recipe = with_fusions(model, recipe, [{"input_ids": IDS}])
     ModuleSwapper(model).apply(recipe)
     attach(model, recipe)

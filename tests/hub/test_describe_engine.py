@@ -8,7 +8,7 @@ from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 def test_the_first_int8_model_is_described() -> None:
     model = tiny_bert()
-    recipe = full_recipe(model).with_float_dtype("bfloat16")
+    recipe = full_recipe(model).with_rest_in("bfloat16")
     ModuleSwapper(model).apply(recipe)
     attach(model, recipe)
     with use_engine("reference"):

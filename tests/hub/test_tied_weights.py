@@ -64,6 +64,6 @@ def test_reload_is_bit_equal(name: str, embeddings: bool, output: str, tmp_path:
 def test_restoring_leaves_the_layers_tied() -> None:
     model = tied("gpt2")
     swapper = ModuleSwapper(model)
-    swapper.apply(full_recipe(model, embeddings=True).with_float_dtype("bfloat16"))
+    swapper.apply(full_recipe(model, embeddings=True).with_rest_in("bfloat16"))
     swapper.restore()
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight

@@ -63,7 +63,7 @@ def test_restoring_gives_the_same_model_with_its_parameters_in_order(
     model = small(name, **changes)
     before, parameters = logits(model), list(model.named_parameters())
     swapper = ModuleSwapper(model)
-    swapper.apply(full_recipe(model).with_float_dtype("bfloat16"))
+    swapper.apply(full_recipe(model).with_rest_in("bfloat16"))
     swapper.restore()
     assert torch.equal(logits(model), before)
     assert [name for name, _ in model.named_parameters()] == [name for name, _ in parameters]

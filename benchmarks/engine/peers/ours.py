@@ -26,7 +26,7 @@ def quantized(float_model: PreTrainedModel, batch: Batch) -> PreTrainedModel:
     with torch.inference_mode(False):  # fusions are found by the versions of tensors, which inference mode leaves out
         model = copy.deepcopy(float_model)
         example = {key: value[:1] for key, value in batch.items()}
-        recipe = full_recipe(model).with_float_dtype(float_dtype("auto"))
+        recipe = full_recipe(model).with_rest_in(float_dtype("auto"))
         swapper = ModuleSwapper(model)
         recipe = proven(swapper, recipe, example).recipe
         swapper.apply(recipe)

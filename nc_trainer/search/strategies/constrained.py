@@ -68,4 +68,4 @@ class Constrained:
 
 def _completed(recipe: Recipe, whole: Recipe) -> Recipe:
     completed = replace(whole, modules={**whole.modules, **recipe.modules})
-    return completed if recipe.float_dtype == whole.float_dtype else completed.with_float_dtype(recipe.float_dtype)
+    return completed if recipe.float_dtype == whole.float_dtype else completed.with_rest_in(recipe.float_dtype)

@@ -35,18 +35,18 @@ class NarrowFloat:
     def proposals(self, space: SearchSpace) -> Proposals:
         """See `Strategy`."""
         narrow, dtype = space.recipe.float_dtype, space.recipe.float_dtype
-        inner = self.strategy.proposals(replace(space, recipe=space.recipe.with_float_dtype(FLOAT32)))
+        inner = self.strategy.proposals(replace(space, recipe=space.recipe.with_rest_in(FLOAT32)))
         accepted: list[Recipe] = []
         proposed = next(inner, None)
         while proposed is not None:
-            trial = yield proposed.with_float_dtype(dtype)
+            trial = yield proposed.with_rest_in(dtype)
             if dtype != FLOAT32 and not trial.accepted:
                 dtype = FLOAT32
                 trial = yield proposed
             if trial.accepted:
                 accepted.append(proposed)
                 if not self.strategy.finishes_itself:
-                    yield proposed.with_float_dtype(narrow)
+                    yield proposed.with_rest_in(narrow)
                     if self.stops_when_found:
                         return
             proposed = answered(inner, replace(trial, recipe=proposed))
@@ -61,4 +61,4 @@ def _best_of(accepted: list[Recipe], dtype: str, space: SearchSpace) -> Proposal
     """The accepted recipe with the most weights in int8, in this dtype; costs nothing if it was tried."""
     if accepted:
         best = max(accepted, key=lambda recipe: sum(space.weights[name] for name in recipe.quantized))
-        yield best.with_float_dtype(dtype)
+        yield best.with_rest_in(dtype)

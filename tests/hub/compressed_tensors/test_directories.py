@@ -32,7 +32,7 @@ IDS = {"input_ids": torch.tensor([[5, 6, 7, 8]])}
 
 
 def int8(model: PreTrainedModel, *, embeddings: bool = False, dtype: str = "float32") -> PreTrainedModel:
-    recipe = full_recipe(model, embeddings=embeddings).with_float_dtype(dtype)
+    recipe = full_recipe(model, embeddings=embeddings).with_rest_in(dtype)
     if FALLBACK in recipe.modules:
         recipe = recipe.with_fallbacks([FALLBACK])
     ModuleSwapper(model).apply(recipe)

@@ -18,7 +18,7 @@ BATCH = {
 
 def int8_bert(float_dtype: str) -> PreTrainedModel:
     model = tiny_bert()
-    recipe = with_fusions(model, full_recipe(model).with_float_dtype(float_dtype), [BATCH])
+    recipe = with_fusions(model, full_recipe(model).with_rest_in(float_dtype), [BATCH])
     ModuleSwapper(model).apply(replace(recipe, padding="skip"))
     return model
 

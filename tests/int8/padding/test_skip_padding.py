@@ -30,7 +30,7 @@ def skipping(recipe: Recipe) -> Recipe:
 @pytest.mark.parametrize("float_dtype", ["float32", "bfloat16"])
 def test_the_logits_of_bert_keep_every_bit(float_dtype: str) -> None:
     model = tiny_bert()
-    swapper, recipe = ModuleSwapper(model), full_recipe(model).with_float_dtype(float_dtype)
+    swapper, recipe = ModuleSwapper(model), full_recipe(model).with_rest_in(float_dtype)
     recipe = with_fusions(model, recipe, [{"input_ids": IDS}])
     swapper.apply(recipe)
     expected = logits(model)

@@ -72,7 +72,7 @@ def answer(model: PreTrainedModel, tokens: int = 9, rows: slice = slice(None)) -
 
 def quantized(model: PreTrainedModel, float_dtype: str = "float32") -> PreTrainedModel:
     swapper = ModuleSwapper(model)
-    swapper.apply(proven(swapper, full_recipe(model).with_float_dtype(float_dtype), INPUTS).recipe)
+    swapper.apply(proven(swapper, full_recipe(model).with_rest_in(float_dtype), INPUTS).recipe)
     return model
 
 

@@ -30,7 +30,7 @@ def model(request: pytest.FixtureRequest) -> BertForSequenceClassification:
     """Quantized, and called before anything is done with it."""
     model = tiny_bert()
     swapper = ModuleSwapper(model)
-    recipe = proven(swapper, full_recipe(model).with_float_dtype(request.param), INPUTS).recipe
+    recipe = proven(swapper, full_recipe(model).with_rest_in(request.param), INPUTS).recipe
     assert recipe.padding == "skip"
     assert recipe.activations
     assert recipe.shared_inputs

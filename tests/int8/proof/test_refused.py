@@ -125,7 +125,7 @@ def test_a_search_quantizes_the_rest(tmp_path: Path) -> None:
 def test_what_does_not_compute_in_bfloat16_stays_float32_and_a_note_says_so() -> None:
     model = OneDtypeOnly().eval()
     swapper = ModuleSwapper(model)
-    proof = proven(swapper, full_recipe(model).with_float_dtype("bfloat16"), ROWS)
+    proof = proven(swapper, full_recipe(model).with_rest_in("bfloat16"), ROWS)
     assert proof.recipe.float_dtype == "float32"
     assert proof.recipe.attention == "model"
     assert proof.recipe.quantized == ("head",)
@@ -136,5 +136,5 @@ def test_what_does_not_compute_in_bfloat16_stays_float32_and_a_note_says_so() ->
 
 def test_what_computes_in_bfloat16_does() -> None:
     model = ReadsWeights(()).eval()
-    proof = proven(ModuleSwapper(model), full_recipe(model).with_float_dtype("bfloat16"), ROWS)
+    proof = proven(ModuleSwapper(model), full_recipe(model).with_rest_in("bfloat16"), ROWS)
     assert proof.recipe.float_dtype == "bfloat16"
