@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.tiny import sensitive_bert, tiny_bert, token_rows, with_labels_of
+from helpers.tiny import sensitive_bert, tiny_bert, token_rows, tuning_config, with_labels_of
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers import DataCollatorWithPadding
@@ -21,10 +21,6 @@ def _in_its_own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
 
 
-def config(**changes: Any) -> TuningConfig:
-    return TuningConfig.from_dict(changes)
-
-
 def loader(model: nn.Module, **options: Any) -> DataLoader:
     from helpers.tiny import tiny_tokenizer
 
@@ -33,7 +29,7 @@ def loader(model: nn.Module, **options: Any) -> DataLoader:
 
 
 def quantizer(float_model: nn.Module, conf: TuningConfig | None = None, **attributes: Any) -> Quantization:
-    made = Quantization(conf or config(tuning={"accuracy_criterion": {"absolute": 0.5}}))
+    made = Quantization(conf or tuning_config(tuning={"accuracy_criterion": {"absolute": 0.5}}))
     made.model = float_model
     for name, value in attributes.items():
         setattr(made, name, value)
@@ -47,7 +43,7 @@ def test_the_best_model_comes_back_when_none_meets_the_criterion(caplog: pytest.
         "exit_policy": {"max_trials": 2},
         "strategy": {"name": "random"},
     }
-    found = quantizer(tiny_bert(), config(tuning=policy), eval_func=lambda model: next(values))()
+    found = quantizer(tiny_bert(), tuning_config(tuning=policy), eval_func=lambda model: next(values))()
     assert found.result is not None
     assert found.result.outcome == "best_effort"
     assert found.result.chosen.value == 0.4
@@ -83,7 +79,7 @@ def test_a_list_needs_names() -> None:
     with pytest.raises(QuantizationError, match="eval_func returned list, expected a number"):
         quantizer(tiny_bert(), eval_func=lambda model: [0.5, 0.6])()
     several = {"accuracy_criterion": {"absolute": 0.1, "multi_metrics": {"metrics": ["f1", "accuracy"]}}}
-    found = quantizer(tiny_bert(), config(tuning=several), eval_func=lambda model: [0.5, 0.6])()
+    found = quantizer(tiny_bert(), tuning_config(tuning=several), eval_func=lambda model: [0.5, 0.6])()
     assert found.result is not None
     assert found.result.baseline.metrics["accuracy"] == 0.6
 
@@ -106,7 +102,7 @@ def test_lower_is_better_when_the_file_says_so() -> None:
     rule = {"accuracy_criterion": {"absolute": 0.5, "higher_is_better": False}}
     calibration = loader(tiny_bert())
     found = quantizer(
-        tiny_bert(), config(tuning=rule), eval_func=lambda model: next(values), calib_dataloader=calibration
+        tiny_bert(), tuning_config(tuning=rule), eval_func=lambda model: next(values), calib_dataloader=calibration
     )()
     assert found.result is not None
     assert not found.result.trials[0].accepted
@@ -117,7 +113,7 @@ def test_lower_is_better_when_the_file_says_so() -> None:
 def test_strategies_get_what_they_ask_for_from_the_dataloaders(name: str) -> None:
     model = sensitive_bert()
     tuning = {"accuracy_criterion": {"absolute": 0.05}, "strategy": {"name": name}, "exit_policy": {"max_trials": 30}}
-    conf = config(tuning=tuning, evaluation={"accuracy": {"metric": "Accuracy"}})
+    conf = tuning_config(tuning=tuning, evaluation={"accuracy": {"metric": "Accuracy"}})
     found = quantizer(model, conf, eval_dataloader=loader(model))()
     assert found.result is not None
     assert found.result.outcome == "met"
@@ -153,7 +149,7 @@ def test_a_metric_of_the_users(wrapped: bool) -> None:
 
 def test_rows_of_a_shuffled_dataloader_are_not_compared_one_by_one() -> None:
     model = tiny_bert()
-    conf = config(
+    conf = tuning_config(
         tuning={"accuracy_criterion": {"absolute": 0.5}}, evaluation={"accuracy": {"metric": {"Accuracy": None}}}
     )
     found = quantizer(model, conf, eval_dataloader=loader(model, shuffle=True))()
@@ -164,7 +160,9 @@ def test_rows_of_a_shuffled_dataloader_are_not_compared_one_by_one() -> None:
 def test_pairs_of_inputs_and_labels_are_understood() -> None:
     model = tiny_bert()
     pairs = [((batch["input_ids"], batch["attention_mask"]), batch["labels"]) for batch in loader(model)]
-    conf = config(tuning={"accuracy_criterion": {"absolute": 0.5}}, evaluation={"accuracy": {"metric": "Accuracy"}})
+    conf = tuning_config(
+        tuning={"accuracy_criterion": {"absolute": 0.5}}, evaluation={"accuracy": {"metric": "Accuracy"}}
+    )
     found = quantizer(model, conf, eval_dataloader=pairs)()
     assert found.result is not None
     assert found.result.baseline.value == 1.0
@@ -173,7 +171,7 @@ def test_pairs_of_inputs_and_labels_are_understood() -> None:
 def test_several_metrics_of_the_file_are_judged_together() -> None:
     model = tiny_bert(num_labels=2)
     several = {"Accuracy": {}, "F1": {}, "weight": [0.5, 0.5]}
-    conf = config(
+    conf = tuning_config(
         tuning={"accuracy_criterion": {"absolute": 0.5}}, evaluation={"accuracy": {"multi_metrics": several}}
     )
     found = quantizer(model, conf, eval_dataloader=loader(model))()
@@ -204,7 +202,7 @@ def test_an_objective_can_be_named() -> None:
 
 
 def test_performance_only_needs_nothing_to_judge_by(caplog: pytest.LogCaptureFixture) -> None:
-    found = quantizer(tiny_bert(), config(tuning={"exit_policy": {"performance_only": True}}))()
+    found = quantizer(tiny_bert(), tuning_config(tuning={"exit_policy": {"performance_only": True}}))()
     assert is_int8(found.model)
     assert found.result is None
     assert "14 modules are int8 and nothing was evaluated" in caplog.text
@@ -251,7 +249,7 @@ def test_without_a_calib_dataloader_the_batches_that_eval_func_uses_rank_the_mod
         ]
         return float(torch.cat(hits).float().mean())
 
-    found = quantizer(model, config(tuning={"accuracy_criterion": {"absolute": 0.05}}), eval_func=evaluate)()
+    found = quantizer(model, tuning_config(tuning={"accuracy_criterion": {"absolute": 0.05}}), eval_func=evaluate)()
     assert found.result is not None
     assert found.result.recipe.fallbacks == ("bert.pooler.dense",)
 

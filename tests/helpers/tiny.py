@@ -80,7 +80,12 @@ def accuracy(prediction: EvalPrediction) -> dict[str, float]:
 
 def config(absolute: float = 0.5, quantization: Mapping[str, Any] | None = None, **tuning: Any) -> TuningConfig:
     """So many points may be lost; and what else the sections `tuning` and `quantization` are to hold."""
-    sections = {"quantization": quantization or {}, "tuning": {"accuracy_criterion": {"absolute": absolute}} | tuning}
+    judged = {"accuracy_criterion": {"absolute": absolute}}
+    return tuning_config(quantization=quantization or {}, tuning=judged | tuning)
+
+
+def tuning_config(**sections: Any) -> TuningConfig:
+    """What a YAML file with these sections says."""
     return TuningConfig.from_dict(sections)
 
 

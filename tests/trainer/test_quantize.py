@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 import torch
 from helpers.logits import logits
-from helpers.tiny import accuracy, sensitive_bert, tiny_bert, tiny_tokenizer, tiny_trainer, token_rows, with_labels_of
+from helpers.tiny import (
+    accuracy,
+    sensitive_bert,
+    tiny_bert,
+    tiny_tokenizer,
+    tiny_trainer,
+    token_rows,
+    tuning_config,
+    with_labels_of,
+)
 from torch import nn
 from transformers import EvalPrediction, Trainer
 
@@ -16,7 +25,6 @@ from nc_trainer import (
     QuantizationError,
     QuantizationMixin,
     QuantizationTrainer,
-    TuningConfig,
 )
 from nc_trainer.int8.quantize import is_int8
 
@@ -24,13 +32,9 @@ ABSOLUTE = {"tuning": {"accuracy_criterion": {"absolute": 0.5}}}
 STRICT = {"tuning": {"accuracy_criterion": {"absolute": 0.0}}}
 
 
-def config(**changes: Any) -> TuningConfig:
-    return TuningConfig.from_dict(changes)
-
-
 def test_no_arguments_are_needed(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path)
-    result = trainer.quantize(config(**ABSOLUTE))
+    result = trainer.quantize(tuning_config(**ABSOLUTE))
     assert result.outcome == "met"
     assert result.metric.name == "accuracy"
     assert result.baseline.value == 1.0
@@ -43,14 +47,14 @@ def test_no_arguments_are_needed(tmp_path: Path) -> None:
 def test_the_model_is_changed_in_place(tmp_path: Path) -> None:
     model = tiny_bert()
     trainer = tiny_trainer(tmp_path, model)
-    trainer.quantize(config(**ABSOLUTE))
+    trainer.quantize(tuning_config(**ABSOLUTE))
     assert trainer.model is model
     assert trainer.evaluate()["eval_accuracy"] >= 0.5
 
 
 def test_one_sensitive_module_falls_back(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path, sensitive_bert())
-    result = trainer.quantize(config(tuning={"accuracy_criterion": {"absolute": 0.05}}))
+    result = trainer.quantize(tuning_config(tuning={"accuracy_criterion": {"absolute": 0.05}}))
     assert result.outcome == "met"
     assert result.trials[0].accepted is False
     assert result.recipe.fallbacks == ("bert.pooler.dense",)
@@ -59,7 +63,7 @@ def test_one_sensitive_module_falls_back(tmp_path: Path) -> None:
 
 def test_best_effort_keeps_an_int8_model_and_the_reason(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path, sensitive_bert())
-    result = trainer.quantize(config(tuning=STRICT["tuning"] | {"exit_policy": {"max_trials": 1}}))
+    result = trainer.quantize(tuning_config(tuning=STRICT["tuning"] | {"exit_policy": {"max_trials": 1}}))
     assert result.outcome == "best_effort"
     assert "no trial meets accuracy >= 1.0000" in result.reason
     assert is_int8(trainer.model)
@@ -88,7 +92,7 @@ def test_if_it_raises_the_float_model_is_back(tmp_path: Path) -> None:
 
 def test_a_model_that_was_just_trained_is_left_without_dropout(tmp_path: Path) -> None:
     model = tiny_bert().train()
-    tiny_trainer(tmp_path, model).quantize(config(**ABSOLUTE))
+    tiny_trainer(tmp_path, model).quantize(tuning_config(**ABSOLUTE))
     assert not any(module.training for module in model.modules())
     assert torch.equal(logits(model), logits(model))
 
@@ -108,7 +112,7 @@ def test_when_no_trial_can_run_the_outcome_is_baseline(tmp_path: Path) -> None:
 
 
 def test_without_compute_metrics_the_loss_is_judged(tmp_path: Path) -> None:
-    result = tiny_trainer(tmp_path, compute_metrics=None).quantize(config(**ABSOLUTE))
+    result = tiny_trainer(tmp_path, compute_metrics=None).quantize(tuning_config(**ABSOLUTE))
     assert result.metric.name == "loss"
     assert not result.metric.higher_is_better
     assert result.trials[0].flips is None
@@ -128,7 +132,7 @@ def test_who_names_the_metric(
     tmp_path: Path, arguments: dict[str, Any], quantize: dict[str, Any], yaml: dict[str, Any], expected: str
 ) -> None:
     trainer = tiny_trainer(tmp_path, arguments=arguments)
-    result = trainer.quantize(config(tuning=yaml | {"accuracy_criterion": {"absolute": 5}}), **quantize)
+    result = trainer.quantize(tuning_config(tuning=yaml | {"accuracy_criterion": {"absolute": 5}}), **quantize)
     assert result.metric.name == expected
 
 
@@ -153,14 +157,14 @@ def test_a_mistake_in_the_yaml_is_named_before_anything_runs(tmp_path: Path) -> 
 def test_embeddings_become_int8_when_asked(tmp_path: Path, asked: str) -> None:
     trainer = tiny_trainer(tmp_path, arguments={"int8_embeddings": True} if asked == "argument" else {})
     changes = {"quantization": {"embeddings": True}} if asked == "yaml" else {}
-    result = trainer.quantize(config(**ABSOLUTE, **changes))
+    result = trainer.quantize(tuning_config(**ABSOLUTE, **changes))
     assert "bert.embeddings.word_embeddings" in result.recipe.quantized
 
 
 def test_progress_bars_come_back(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path)
     before = [type(callback) for callback in trainer.callback_handler.callbacks]
-    trainer.quantize(config(**ABSOLUTE))
+    trainer.quantize(tuning_config(**ABSOLUTE))
     assert sorted(map(str, before)) == sorted(str(type(callback)) for callback in trainer.callback_handler.callbacks)
 
 
@@ -177,7 +181,7 @@ def test_an_overridden_evaluate_is_the_objective(tmp_path: Path) -> None:
 
 
 def test_the_result_shows_itself(tmp_path: Path) -> None:
-    table = tiny_trainer(tmp_path).quantize(config(**ABSOLUTE)).table()
+    table = tiny_trainer(tmp_path).quantize(tuning_config(**ABSOLUTE)).table()
     lines = table.splitlines()
     assert lines[0].split()[:3] == ["trial", "accuracy", "change"]
     assert lines[1].startswith("float    1.0000")
@@ -187,7 +191,7 @@ def test_the_result_shows_itself(tmp_path: Path) -> None:
 
 
 def test_flips_are_split_into_better_and_worse(tmp_path: Path) -> None:
-    trial = tiny_trainer(tmp_path, sensitive_bert()).quantize(config(**ABSOLUTE)).trials[0]
+    trial = tiny_trainer(tmp_path, sensitive_bert()).quantize(tuning_config(**ABSOLUTE)).trials[0]
     assert trial.flips is not None
     assert trial.flips > 0
     assert (trial.better, trial.worse) == (0, trial.flips)  # the float model is right everywhere
@@ -197,7 +201,7 @@ def test_flips_are_split_into_better_and_worse(tmp_path: Path) -> None:
 
 
 def test_a_criterion_below_one_row_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    result = tiny_trainer(tmp_path).quantize(config(tuning={"accuracy_criterion": {"absolute": 0.01}}))
+    result = tiny_trainer(tmp_path).quantize(tuning_config(tuning={"accuracy_criterion": {"absolute": 0.01}}))
     assert any("less than one row" in warning for warning in result.study.warnings)
     assert "Note: The criterion tolerates a loss of 0.0100" in result.table()
     assert "less than one row" in caplog.text
@@ -206,13 +210,15 @@ def test_a_criterion_below_one_row_is_said(tmp_path: Path, caplog: pytest.LogCap
 def test_another_evaluation_set_can_be_given(tmp_path: Path) -> None:
     model = tiny_bert()
     trainer = tiny_trainer(tmp_path, model)
-    result = trainer.quantize(config(**ABSOLUTE), eval_dataset=with_labels_of(model, token_rows(rows=5, seed=3)))
+    result = trainer.quantize(
+        tuning_config(**ABSOLUTE), eval_dataset=with_labels_of(model, token_rows(rows=5, seed=3))
+    )
     assert result.trials[0].rows == 5
 
 
 def test_saving_writes_the_int8_directory_and_tokenizer(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path)
-    trainer.quantize(config(**ABSOLUTE))
+    trainer.quantize(tuning_config(**ABSOLUTE))
     trainer.save_model()
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "training_args.bin"} <= written
@@ -228,7 +234,7 @@ def test_casting_arguments_are_refused_by_name(tmp_path: Path, name: str) -> Non
 
 def test_an_int8_model_is_not_quantized_again(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path)
-    trainer.quantize(config(**ABSOLUTE))
+    trainer.quantize(tuning_config(**ABSOLUTE))
     with pytest.raises(QuantizationError, match="int8 already"):
         trainer.quantize()
 
@@ -283,7 +289,7 @@ def test_training_is_trainers_own(tmp_path: Path) -> None:
 def test_benchmark_reports_the_metric_and_the_model_it_has(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path, arguments={"benchmark_iters": 4, "benchmark_warmup": 1})
     assert trainer.benchmark().models[0].name == "float"
-    trainer.quantize(config(**ABSOLUTE))
+    trainer.quantize(tuning_config(**ABSOLUTE))
     report = trainer.benchmark()
     timing = report.models[-1]
     assert (timing.name, timing.metric_name) == ("int8", "accuracy")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.encoder_decoders import small_encoder_decoder
+from helpers.logits import logits
 from helpers.neural_compressor_files import (
     LAYOUTS,
     WRITTEN_BY_2_6,
@@ -32,11 +33,6 @@ VARIANTS = {
     "wrapped": {"wrapped": WRAPPED},
     "float embeddings": {"embeddings": False},
 }
-
-
-def logits(model: torch.nn.Module, inputs: dict[str, Tensor]) -> Tensor:
-    with torch.no_grad():
-        return model(**inputs).logits
 
 
 def recipe(model: torch.nn.Module) -> Recipe:
@@ -86,7 +82,7 @@ def test_an_output_layer_that_shared_its_table_is_int8_on_its_own(tmp_path: Path
     model = OptimizedModel.from_pretrained(tmp_path)
     assert "lm_head" in recipe(model).quantized
     ids = torch.tensor([[3, 4, 5, 2]])
-    assert far(logits(model, {"input_ids": ids}), logits(original, {"input_ids": ids})) < 0.1
+    assert far(logits(model, input_ids=ids), logits(original, input_ids=ids)) < 0.1
 
 
 def legacy_state_of_bart(model: torch.nn.Module) -> dict:
@@ -105,7 +101,7 @@ def test_what_it_is_saved_as_loads_to_the_same_bits(tmp_path: Path) -> None:
     model = OptimizedModel.from_pretrained(tmp_path / "old")
     model.save_pretrained(tmp_path / "new")
     inputs = {"input_ids": torch.tensor([[5, 6, 7]])}
-    assert torch.equal(logits(OptimizedModel.from_pretrained(tmp_path / "new"), inputs), logits(model, inputs))
+    assert torch.equal(logits(OptimizedModel.from_pretrained(tmp_path / "new"), **inputs), logits(model, **inputs))
 
 
 def test_a_model_of_the_hub_loads_too(tmp_path: Path) -> None:
@@ -186,7 +182,7 @@ def test_what_2_6_wrote_comes_nearer_to_the_float_model_than_it_was(name: str, l
     directory = WRITTEN_BY_2_6 / name
     reference = torch.load(directory / "reference.pt")
     model = OptimizedModel.from_pretrained(directory / layout, config=AutoConfig.from_pretrained(directory / "fp32"))
-    found = logits(model, {key: reference[key] for key in ("input_ids", "attention_mask")})
+    found = logits(model, **{key: reference[key] for key in ("input_ids", "attention_mask")})
     assert far(found, reference["fp32"]) < far(reference["int8"], reference["fp32"])
     assert far(found, reference["int8"]) < 2 * far(reference["int8"], reference["fp32"])
     fallbacks = ("bert.encoder.layer.0.intermediate.dense",) if name.endswith("fallback") else ()
