@@ -18,7 +18,7 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.search.fingerprint import changed_parts
 from nc_trainer.search.nonfinite_json import from_json, to_json
-from nc_trainer.search.trial import CompleteTrial, Trial, predicted_classes, trial_from
+from nc_trainer.search.trial import CompleteTrial, Trial, trial_from
 
 try:
     import fcntl
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = 1
 MOST_NUMBERS = 100_000
-"""Predictions of more numbers than this are reduced to classes; classes of more rows are not kept."""
+"""More classes than this are not kept."""
 
 _BEGINNING = b'{"journal": "nc_trainer", '
 _END = {"finished": True}
@@ -48,7 +48,7 @@ class Journal:
         baseline: trial 0, None until it is recorded.
         ranking: damage by module name, the most damaging first; None until it is recorded.
         trials: the finished trials, numbered from 1 in their order.
-        predictions: by trial number, as arrays, where they were given and small enough.
+        classes: by trial number, what each predicts, as `record_trial` was given them.
         is_finished: whether the search came to its end; it is kept until its model is saved.
     """
 
@@ -57,7 +57,7 @@ class Journal:
         self.baseline: Trial | None = None
         self.ranking: dict[str, float] | None = None
         self.trials: list[Trial] = []
-        self.predictions: dict[int, np.ndarray] = {}
+        self.classes: dict[int, np.ndarray] = {}
         self.is_finished = False
         self._file = file
 
@@ -83,27 +83,23 @@ class Journal:
             raise
         return journal
 
-    def record_baseline(self, trial: Trial, predictions: Any = None) -> None:
-        """Keep trial 0, with the predictions that later trials are compared with; see `record_trial`."""
-        self.record_trial(trial, predictions)
-
-    def record_trial(self, trial: Trial, predictions: Any = None) -> None:
+    def record_trial(self, trial: Trial, classes: np.ndarray | None = None) -> None:
         """Keep a finished trial. It is on the disk when this returns.
 
         Args:
             trial: numbered one more than the last; the baseline comes first.
-            predictions: an array of numbers, or a tuple that starts with one. Kept exactly when it has at most
-                `MOST_NUMBERS` numbers, otherwise as classes, otherwise not at all.
+            classes: what it predicts, integers [rows] or [rows, labels]. More than `MOST_NUMBERS` are not kept.
 
         Raises:
             ValueError: the number is not the next one, or the value is NaN or infinite.
             OSError: it cannot be written; the file is as it was before.
         """
         self._check_trial(trial)
-        array = _small(predictions)
-        kept = {} if array is None else {"predictions": _array_to_dict(array)}
+        if classes is not None and classes.size > MOST_NUMBERS:
+            classes = None
+        kept = {} if classes is None else {"predictions": _array_to_dict(classes)}
         self._append({"trial": _trial_to_dict(trial)} | kept)
-        self._keep(trial, array)
+        self._keep(trial, classes)
 
     def record_ranking(self, damage: Mapping[str, float]) -> None:
         """Keep the damage that each module does alone, in the order given: the most damaging first.
@@ -130,7 +126,7 @@ class Journal:
         """Forget everything but the fingerprint."""
         self.baseline, self.ranking, self.is_finished = None, None, False
         self.trials.clear()
-        self.predictions.clear()
+        self.classes.clear()
         self._start(self._fingerprint)
 
     def close(self) -> None:
@@ -208,14 +204,14 @@ class Journal:
         if self.ranking is not None:
             raise ValueError("there is a ranking already")
 
-    def _keep(self, trial: Trial, predictions: np.ndarray | None) -> None:
+    def _keep(self, trial: Trial, classes: np.ndarray | None) -> None:
         self.is_finished = False
         if trial.number == 0:
             self.baseline = trial
         else:
             self.trials.append(trial)
-        if predictions is not None:
-            self.predictions[trial.number] = predictions
+        if classes is not None:
+            self.classes[trial.number] = classes
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         """Write one line; after an error the file is as before, so that no later line follows half of one."""
@@ -330,19 +326,6 @@ def _trial_to_dict(trial: Trial) -> dict[str, Any]:
 
 def _trial_from_dict(content: Mapping[str, Any]) -> Trial:
     return trial_from({**content, "recipe": Recipe.from_dict(content["recipe"])})
-
-
-def _small(predictions: Any) -> np.ndarray | None:
-    """What of the predictions is small enough to be kept: all of the first array, its classes, or nothing."""
-    first = predictions[0] if isinstance(predictions, (tuple, list)) and predictions else predictions
-    for array in (first, predicted_classes(first)):
-        if isinstance(array, np.ndarray) and _is_small(array):
-            return array
-    return None
-
-
-def _is_small(array: np.ndarray) -> bool:
-    return array.size <= MOST_NUMBERS and array.dtype.kind in "biuf" and array.dtype.itemsize <= 8
 
 
 def _array_to_dict(array: np.ndarray) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def record_or_compare(journal: Journal, baseline: Trial) -> None:
         journal.start_again()
         known = None
     if known is None:
-        journal.record_baseline(baseline)
+        journal.record_trial(baseline)
     elif known.value != baseline.value:
         raise QuantizationError(
             f"{journal.path}: the float model's metric was {known.value} when the search began, now it is "

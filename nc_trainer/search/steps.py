@@ -92,7 +92,7 @@ def _study(
         stopping=EarlyStopping(tuning.early_stopping.enabled, tuning.early_stopping.error_rate),
         goal=goal,
         trials=list(journal.trials),
-        classes={number: array for number, array in journal.predictions.items() if number},
+        classes=dict(journal.classes),
         listeners=(JournalWriter(journal), *search.listeners),
     )
 
