@@ -18,7 +18,15 @@ from nc_trainer.errors import (
     SavingError,
     TrainingRefusedError,
 )
-from nc_trainer.hub import OptimizedModel, save_for_huggingface_upstream
+from nc_trainer.hub import (
+    OptimizedModel,
+    OptimizedModelForMultipleChoice,
+    OptimizedModelForQuestionAnswering,
+    OptimizedModelForSeq2SeqLM,
+    OptimizedModelForSequenceClassification,
+    OptimizedModelForTokenClassification,
+    save_for_huggingface_upstream,
+)
 from nc_trainer.hub.transformers_versions import repair_transfo_xl
 from nc_trainer.int8 import quantize
 from nc_trainer.report.result import QuantizationResult
@@ -32,6 +40,11 @@ __all__ = [
     "ConfigError",
     "NCTrainerError",
     "OptimizedModel",
+    "OptimizedModelForMultipleChoice",
+    "OptimizedModelForQuestionAnswering",
+    "OptimizedModelForSeq2SeqLM",
+    "OptimizedModelForSequenceClassification",
+    "OptimizedModelForTokenClassification",
     "Precision",
     "QuantizationError",
     "QuantizationMixin",

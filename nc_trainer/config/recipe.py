@@ -15,6 +15,7 @@ CHOICES = {
     "padding": ("compute", "skip"),
 }
 PADDING_SIDES = ("right", "left")
+READ_AT = ("first", "last")
 
 
 class Precision(str, Enum):
@@ -76,6 +77,8 @@ class Recipe:
         padding: `compute` or `skip`: whether the layers in `token_wise` compute the rows of tokens that are masked
             out.
         token_wise: linear modules whose input has a row for each token of the batch and no other.
+        read_rows: by the name of a linear module whose input has a row for each token, where alone the model reads its
+            output: at the `first` token of each row of the batch, or at the `last`; others need not be computed.
         float32_after: where the rest is bfloat16, the output of this module is cast to float32, as what follows
             computes in it; empty for none.
         float32_modules: the modules whose own parameters and buffers stay float32 for that.
@@ -89,6 +92,7 @@ class Recipe:
     attention: str = "model"
     padding: str = "compute"
     token_wise: tuple[str, ...] = ()
+    read_rows: Mapping[str, str] = field(default_factory=dict)
     float32_after: str = ""
     float32_modules: tuple[str, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
@@ -104,6 +108,7 @@ class Recipe:
         object.__setattr__(self, "shared_inputs", tuple(tuple(group) for group in self.shared_inputs))
         object.__setattr__(self, "activations", MappingProxyType(dict(self.activations)))
         object.__setattr__(self, "token_wise", tuple(self.token_wise))
+        object.__setattr__(self, "read_rows", MappingProxyType(dict(self.read_rows)))
         object.__setattr__(self, "float32_modules", tuple(self.float32_modules))
 
     def __hash__(self) -> int:
@@ -154,6 +159,8 @@ class Recipe:
     def without_prefix(self, prefix: str, present: Container[str]) -> "Recipe":
         """What the recipe says of modules whose names begin with `prefix`, in their names without it.
 
+        What is inside has no head that reads a few rows: all are computed.
+
         Args:
             prefix: with its dot.
             present: the names without prefix that are wanted; the others are left out.
@@ -172,6 +179,7 @@ class Recipe:
                 if name in kept
             },
             token_wise=tuple(kept[name] for name in self.token_wise if name in kept),
+            read_rows={},
             float32_after=self.float32_after.removeprefix(prefix) if self.float32_after.startswith(prefix) else "",
             float32_modules=tuple(
                 name.removeprefix(prefix)
@@ -191,6 +199,7 @@ class Recipe:
             "shared_inputs": [list(group) for group in self.shared_inputs],
             "activations": {name: [fused.module, fused.function] for name, fused in self.activations.items()},
             "token_wise": list(self.token_wise),
+            "read_rows": dict(self.read_rows),
             "float32_after": self.float32_after,
             "float32_modules": list(self.float32_modules),
             "coverage": {**asdict(self.coverage), "padding": list(self.coverage.padding)},
@@ -220,6 +229,7 @@ class Recipe:
             data["attention"],
             data["padding"],
             tuple(data["token_wise"]),
+            data["read_rows"],
             data["float32_after"],
             tuple(data["float32_modules"]),
             _coverage(data["coverage"]),
@@ -229,6 +239,7 @@ class Recipe:
 FIRST_VERSION = {"attention": "model", "padding": "compute", "shared_inputs": [], "activations": {}}
 SECOND_VERSION = {
     "token_wise": [],
+    "read_rows": {},
     "float32_after": "",
     "float32_modules": [],
     "coverage": {"tokens": None, "padding": [], "attention": True},
@@ -242,6 +253,7 @@ KEYS = {
     "shared_inputs": list,
     "activations": Mapping,
     "token_wise": list,
+    "read_rows": Mapping,
     "float32_after": str,
     "float32_modules": list,
     "coverage": Mapping,
@@ -257,7 +269,7 @@ def _upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
             "The model was probably written by a newer nc_trainer: upgrade it."
         )
     if version == FORMAT_VERSION:
-        return data
+        return {"read_rows": {}, **data}
     missing = {**FIRST_VERSION, **SECOND_VERSION} if version == 1 else SECOND_VERSION
     return {**missing, **data, "format_version": FORMAT_VERSION}
 
@@ -275,6 +287,8 @@ def _check_keys(data: Mapping[str, Any]) -> None:
             "Recipe: expected `shared_inputs` to be lists of module names, "
             "`activations` pairs of module and function, and `token_wise` and `float32_modules` module names."
         )
+    if not all(isinstance(position, str) and position in READ_AT for position in data["read_rows"].values()):
+        raise CheckpointError(f"Recipe: `read_rows` is {data['read_rows']!r}, expected modules with one of {READ_AT}.")
 
 
 def _is_pair(value: Any) -> bool:

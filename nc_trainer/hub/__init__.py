@@ -4,6 +4,13 @@ from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.hub.describe import describe_engine
 from nc_trainer.hub.optimized_model import OptimizedModel
 from nc_trainer.hub.quantizer import NCInt8Quantizer, attach, detached, recipe_of
+from nc_trainer.hub.task_models import (
+    OptimizedModelForMultipleChoice,
+    OptimizedModelForQuestionAnswering,
+    OptimizedModelForSeq2SeqLM,
+    OptimizedModelForSequenceClassification,
+    OptimizedModelForTokenClassification,
+)
 from nc_trainer.hub.upstream import save_for_huggingface_upstream
 
 __all__ = [
@@ -11,6 +18,11 @@ __all__ = [
     "NCInt8Config",
     "NCInt8Quantizer",
     "OptimizedModel",
+    "OptimizedModelForMultipleChoice",
+    "OptimizedModelForQuestionAnswering",
+    "OptimizedModelForSeq2SeqLM",
+    "OptimizedModelForSequenceClassification",
+    "OptimizedModelForTokenClassification",
     "attach",
     "describe_engine",
     "detached",

@@ -23,7 +23,24 @@ class OptimizedModel:
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NCTrainerError("OptimizedModel is not instantiated: call `OptimizedModel.from_pretrained(directory)`.")
+        name = type(self).__name__
+        raise NCTrainerError(f"{name} is not instantiated: call `{name}.from_pretrained(directory)`.")
+
+    @classmethod
+    def model_class(cls, config: PretrainedConfig) -> type[PreTrainedModel]:
+        """The class of transformers that a directory with this config is loaded as.
+
+        Raises:
+            CheckpointError: the config does not name exactly one.
+        """
+        names = config.architectures or []
+        found = getattr(transformers, names[0], None) if len(names) == 1 else None
+        if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
+            raise CheckpointError(
+                f"config.json names the architectures {names}; expected exactly one model class of transformers "
+                f"{transformers.__version__}. Load it with the Auto class of its task instead."
+            )
+        return found
 
     @classmethod
     def from_pretrained(
@@ -52,12 +69,9 @@ class OptimizedModel:
                 no class of transformers, or the directory is of a kind that cannot be loaded here.
         """
         if token is not None and use_auth_token is not None:
-            raise NCTrainerError("OptimizedModel: pass `token` or its old name `use_auth_token`, not both.")
-        hub: dict[str, Any] = {
-            "cache_dir": cache_dir,
-            "revision": revision,
-            "token": use_auth_token if token is None else token,
-        }
+            raise NCTrainerError(f"{cls.__name__}: pass `token` or its old name `use_auth_token`, not both.")
+        token = use_auth_token if token is None else token
+        hub: dict[str, Any] = {"cache_dir": cache_dir, "revision": revision, "token": token}
         directory = Path(pretrained_model_name_or_path)
         kind = kind_of(directory) if directory.is_dir() else None
         if config is None:
@@ -66,17 +80,20 @@ class OptimizedModel:
             patterns = ["*.json", "*.safetensors", *STATE_FILES]
             directory = Path(snapshot_download(str(directory), allow_patterns=patterns, **hub))
             kind = kind_of(directory)
+        model_class = cls.model_class(config)
         if kind is Kind.NEURAL_COMPRESSOR:
-            return load_neural_compressor(directory, _untrained(config), int8_embeddings=int8_embeddings)
+            model = _untrained(model_class, config)
+            return load_neural_compressor(directory, model, int8_embeddings=int8_embeddings)
         if kind is Kind.COMPRESSED_TENSORS:
-            return load_compressed_tensors(directory, _untrained(config), _float_dtype(config))
-        return _load(pretrained_model_name_or_path, config, {**hub, **kwargs})
+            return load_compressed_tensors(directory, _untrained(model_class, config), _float_dtype(config))
+        return _load(model_class, pretrained_model_name_or_path, {"config": config, **hub, **kwargs})
 
 
-def _load(source: str | os.PathLike[str], config: PretrainedConfig, options: dict[str, Any]) -> PreTrainedModel:
+def _load(
+    model_class: type[PreTrainedModel], source: str | os.PathLike[str], options: dict[str, Any]
+) -> PreTrainedModel:
     """What transformers loads itself, our int8 directories among them."""
-    options = options | {"config": config, "output_loading_info": True}
-    loaded: Any = _model_class(config).from_pretrained(source, **options)
+    loaded: Any = model_class.from_pretrained(source, **(options | {"output_loading_info": True}))
     model, info = loaded
     _check_loading(source, info)
     return model
@@ -91,12 +108,12 @@ def _config(source: str | os.PathLike[str], kind: Kind | None, hub: dict[str, An
     return AutoConfig.from_pretrained(source, **hub)
 
 
-def _untrained(config: PretrainedConfig) -> PreTrainedModel:
+def _untrained(model_class: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
     """A float32 model of this config, whose weights are yet to come."""
     own = copy.deepcopy(config)
     own.dtype = torch.float32  # Neural Compressor writes int8 there
     vars(own).pop("quantization_config", None)
-    return _model_class(config)(own)
+    return model_class(own)
 
 
 def _is_written_by_others(config: PretrainedConfig) -> bool:
@@ -108,17 +125,6 @@ def _is_written_by_others(config: PretrainedConfig) -> bool:
 
 def _float_dtype(config: PretrainedConfig) -> str:
     return "bfloat16" if getattr(config, "dtype", None) is torch.bfloat16 else "float32"
-
-
-def _model_class(config: PretrainedConfig) -> type[PreTrainedModel]:
-    names = config.architectures or []
-    found = getattr(transformers, names[0], None) if len(names) == 1 else None
-    if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
-        raise CheckpointError(
-            f"config.json names the architectures {names}; expected exactly one model class of transformers "
-            f"{transformers.__version__}. Load it with the Auto class of its task instead."
-        )
-    return found
 
 
 def _check_loading(source: str | os.PathLike[str], info: dict[str, Any]) -> None:

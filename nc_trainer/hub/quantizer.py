@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -162,7 +163,10 @@ def _recipe_for(model: PreTrainedModel, recipe: Recipe) -> tuple[Recipe, str]:
 
     A bare base model (`AutoModel`) lacks the prefix that its names have in a model with a head, and the head. Of some
     families it lacks the pooler too; a module that is missing for another reason leaves its float tensors missing.
+    A model of another class than the one that was saved may read other rows.
     """
+    if type(model).__name__ not in (model.config.architectures or []):
+        recipe = replace(recipe, read_rows={})
     prefix = f"{model.base_model_prefix}."
     is_base = not hasattr(model, model.base_model_prefix)
     if not is_base or not any(name.startswith(prefix) for name in recipe.modules):

@@ -8,11 +8,11 @@ from nc_trainer.config.recipe import Recipe
 from nc_trainer.int8.called_forward import call_for_forward
 from nc_trainer.int8.encoder_layers import leave_fast_path
 from nc_trainer.int8.fixed_dtypes import fix_dtypes
-from nc_trainer.int8.float32_head import widen_head
+from nc_trainer.int8.float32_head import returns_float32, widen_head
 from nc_trainer.int8.fusion import fuse
 from nc_trainer.int8.module_tree import submodule
 from nc_trainer.int8.nn import CurrentBatch, Int8Linear, restore_attention, use_native_attention
-from nc_trainer.int8.nn.current_batch import mask_position, watch_batches
+from nc_trainer.int8.nn.current_batch import parameters_of, watch_batches
 
 Undo = Callable[[], None]
 
@@ -44,20 +44,22 @@ def compute_as(model: nn.Module, recipe: Recipe) -> Undo:
 
 
 def watch_current_batch(model: nn.Module, recipe: Recipe) -> Undo:
-    """Let int8 layers skip padding and leave fusions, as the recipe says, batch by batch."""
+    """Let int8 layers leave out rows, and leave fusions, as the recipe says, batch by batch."""
     skips = recipe.padding == "skip" and bool(recipe.token_wise)
-    if not skips and (recipe.coverage.tokens is None or not recipe.activations):
+    limits_fusions = recipe.coverage.tokens is not None and bool(recipe.activations)
+    if not skips and not recipe.read_rows and not limits_fusions:
         return lambda: None
-    batch = CurrentBatch(recipe.coverage, skips, mask_position(model))
+    batch = CurrentBatch(recipe.coverage, skips, recipe.read_rows, parameters_of(model), (returns_float32,))
     token_wise = {submodule(model, name) for name in recipe.token_wise} if skips else set()
+    read_at = {submodule(model, name): position for name, position in recipe.read_rows.items()}
     linears = [module for module in model.modules() if isinstance(module, Int8Linear)]
     for linear in linears:
-        linear.batch, linear.token_wise = batch, linear in token_wise
+        linear.batch, linear.token_wise, linear.read_at = batch, linear in token_wise, read_at.get(linear, "")
     unwatch = watch_batches(model, batch)
 
     def undo() -> None:
         unwatch()
         for linear in linears:
-            linear.batch, linear.token_wise = None, False
+            linear.batch, linear.token_wise, linear.read_at = None, False, ""
 
     return undo

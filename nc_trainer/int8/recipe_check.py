@@ -39,6 +39,8 @@ def check_recipe(model: nn.Module, recipe: Recipe, lookup: Lookup | None = None)
         _check_activation(name, fused, find(fused.module))
     for name in recipe.token_wise:
         _check_linear(recipe, name, "token_wise")
+    for name in recipe.read_rows:
+        _check_linear(recipe, name, "read_rows")
     for name in (*recipe.float32_modules, *([recipe.float32_after] if recipe.float32_after else [])):
         find(name)
 

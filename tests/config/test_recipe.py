@@ -69,6 +69,8 @@ def test_an_unknown_fallback_is_refused() -> None:
         ({"shared_inputs": ["ab"]}, "expected `shared_inputs` to be lists of module names"),
         ({"activations": {"a": ["b"]}}, "`activations` pairs of module and function"),
         ({"token_wise": [1]}, "`token_wise` and `float32_modules` module names"),
+        ({"read_rows": {"a": "second"}}, "`read_rows` is .*expected modules with one of \\('first', 'last'\\)"),
+        ({"read_rows": ["a"]}, "`read_rows` is \\['a'\\], expected a Mapping"),
         ({"coverage": {"tokens": 512}}, "expected `coverage` to have tokens, padding and attention"),
         ({"coverage": {"tokens": "512", "padding": [], "attention": True}}, "`coverage` is .*expected a number"),
         ({"coverage": {"tokens": 512, "padding": ["up"], "attention": True}}, "`coverage` is .*sides"),
@@ -76,7 +78,7 @@ def test_an_unknown_fallback_is_refused() -> None:
     ],
     ids=[
         *("version", "precision", "shape", "shared-inputs", "activations", "token-wise"),
-        *("coverage-keys", "coverage-tokens", "coverage-sides", "unknown-key"),
+        *("read-rows", "read-rows-shape", "coverage-keys", "coverage-tokens", "coverage-sides", "unknown-key"),
     ],
 )
 def test_a_damaged_description_is_refused(change: dict[str, object], message: str) -> None:
@@ -94,10 +96,23 @@ def test_the_first_version_had_no_fusions() -> None:
     assert Recipe.from_dict(old) == Recipe({"a": Precision.FLOAT})
 
 
+def test_a_description_of_this_version_may_be_without_read_rows() -> None:
+    recipe = Recipe({"a": Precision.INT8_DYNAMIC}, token_wise=("a",))
+    data = recipe.to_dict()
+    del data["read_rows"]
+    assert Recipe.from_dict(data) == recipe
+
+
 def test_in_float_is_the_model_as_it_was() -> None:
     fused = {"a": FusedActivation("c", "relu")}
     recipe = Recipe({"a": Precision.INT8_DYNAMIC}, "bfloat16", (("a", "b"),), fused, "native")
     assert recipe.in_float() == Recipe({"a": Precision.FLOAT})
+
+
+def test_without_prefix_all_rows_are_read() -> None:
+    recipe = Recipe({"bert.a": Precision.INT8_DYNAMIC}, read_rows={"bert.a": "first"})
+    assert Recipe.from_dict(recipe.to_dict()).read_rows == {"bert.a": "first"}
+    assert recipe.without_prefix("bert.", {"a"}).read_rows == {}
 
 
 def test_without_prefix_renames_what_is_inside_and_present() -> None:

@@ -38,6 +38,7 @@ class Int8Linear(Int8Module):
         self.shared: SharedInput | None = None
         self.batch: CurrentBatch | None = None  # what it knows of the batch: None is nothing, and no limits
         self.token_wise = False  # whether its rows are the tokens of the batch, so that padding can be left out
+        self.read_at = ""  # where alone its output is read: one of `nc_trainer.config.recipe.READ_AT`
         # `register_buffer` refuses the name of a property.
         self._buffers["qweight"] = torch.zeros(out_features, in_features, dtype=torch.int8)
         self.register_buffer("scale", torch.zeros(out_features, dtype=torch.float32))
@@ -123,7 +124,7 @@ class Int8Linear(Int8Module):
 
     def rows_of(self, x: Tensor) -> Tensor | None:
         """The rows of `x` that are to be computed, None for all."""
-        return self.batch.rows_of(x) if self.token_wise and self.batch is not None else None
+        return None if self.batch is None else self.batch.rows_of(x, self.token_wise, self.read_at)
 
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""

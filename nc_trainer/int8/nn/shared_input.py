@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class SharedInput:
     """Computes all members when the first is called, and hands the others theirs when they come with the same tensor.
 
-    A member that comes with another tensor, or with one that was changed since, is computed on its own.
+    A member that comes with another tensor, or with one that was changed since, is computed on its own; members that
+    compute other rows of it are computed apart.
 
     Args:
         members: in the order in which the model calls them; none takes an activation over.
@@ -40,14 +41,16 @@ class SharedInput:
             if not waiting[2]:
                 self._waiting = None
             return output
-        if member is not self.members[0]:
+        rows = member.rows_of(x)
+        together = [linear for linear in self.members if linear.rows_of(x) is rows]
+        if member is not together[0]:
             return member.compute(x)
         first, *others = int8_linears(
             x,
-            [linear.stored for linear in self.members],
-            [linear.scale for linear in self.members],
-            [linear.bias for linear in self.members],
-            rows=member.rows_of(x),
+            [linear.stored for linear in together],
+            [linear.scale for linear in together],
+            [linear.bias for linear in together],
+            rows=rows,
         )
-        self._waiting = (x, version_of(x), dict(zip(self.members[1:], others, strict=True)))
+        self._waiting = (x, version_of(x), dict(zip(together[1:], others, strict=True))) if others else None
         return first
