@@ -1,5 +1,6 @@
 """Saving and loading int8 models the Hugging Face way. Importing it registers the format."""
 
+from nc_trainer.hub.before_reading import check_before_reading
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.hub.describe import describe_engine
 from nc_trainer.hub.optimized_model import OptimizedModel
@@ -12,6 +13,8 @@ from nc_trainer.hub.task_models import (
     OptimizedModelForTokenClassification,
 )
 from nc_trainer.hub.upstream import save_for_huggingface_upstream
+
+check_before_reading()
 
 __all__ = [
     "QUANT_METHOD",

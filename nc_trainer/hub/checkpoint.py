@@ -25,7 +25,7 @@ def read_headers(files: Iterable[str]) -> dict[str, StoredTensor]:
     """Dtype and shape of every tensor in the files.
 
     Raises:
-        CheckpointError: a file is not safetensors, or is truncated or damaged.
+        CheckpointError: a file is not safetensors, or is truncated or damaged, or not one of tensors of torch.
     """
     found = {}
     for file in files:
@@ -33,12 +33,21 @@ def read_headers(files: Iterable[str]) -> dict[str, StoredTensor]:
             raise CheckpointError(f"{file}: int8 models are read from safetensors files only; nothing is unpickled.")
         try:
             with safe_open(file, framework="pt") as tensors:
+                _check_metadata(file, tensors.metadata())
                 for key in tensors.keys():  # noqa: SIM118 - not a mapping
                     part = tensors.get_slice(key)
                     found[key] = StoredTensor(part.get_dtype(), tuple(part.get_shape()))
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{file}: damaged or truncated ({error}). Copy or download it again.") from error
     return found
+
+
+def _check_metadata(file: str, metadata: dict[str, str] | None) -> None:
+    if (metadata or {}).get("format") != "pt":
+        raise CheckpointError(
+            f"{file}: its metadata are {metadata}, expected {{'format': 'pt'}}: damaged, or written without "
+            "`metadata={'format': 'pt'}`. Copy or download it again."
+        )
 
 
 def check_missing(keys: Sequence[str]) -> None:

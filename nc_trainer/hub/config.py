@@ -7,6 +7,7 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import CheckpointError
+from nc_trainer.hub.config_digest import CONFIG_DIGEST
 from nc_trainer.hub.digest import DIGEST
 
 QUANT_METHOD = "nc_int8"
@@ -14,22 +15,24 @@ QUANT_METHOD = "nc_int8"
 
 @register_quantization_config(QUANT_METHOD)
 class NCInt8Config(QuantizationConfigMixin):
-    """What `config.json` holds under `quantization_config`: `quant_method`, the keys of `Recipe.to_dict()`, a digest.
+    """What `config.json` holds under `quantization_config`: `quant_method`, the keys of `Recipe.to_dict()`, digests.
 
-    The digest is that of the weights, see `nc_trainer.hub.digest`. A model in memory has none: its weights may change.
+    Those are of the weights and of config.json itself, see `nc_trainer.hub.digest` and `config_digest`. A model in
+    memory has none: it may change.
 
     Raises:
         CheckpointError: a key is missing or unknown, or the format is newer than this library.
     """
 
-    def __init__(self, quant_method: str = QUANT_METHOD, **recipe: Any) -> None:
+    def __init__(self, /, quant_method: str = QUANT_METHOD, **recipe: Any) -> None:
         if quant_method != QUANT_METHOD:
             raise CheckpointError(f"quantization_config: quant_method {quant_method!r}, expected {QUANT_METHOD!r}.")
         self.quant_method = quant_method
-        digest = recipe.pop(DIGEST, None)
-        if not isinstance(digest, str | None):
-            raise CheckpointError(f"quantization_config: {DIGEST} is {digest!r}, expected a text.")
-        self.__dict__.update(Recipe.from_dict(recipe).to_dict(), **({} if digest is None else {DIGEST: digest}))
+        digests = {key: recipe.pop(key) for key in (DIGEST, CONFIG_DIGEST) if key in recipe}
+        for key, digest in digests.items():
+            if not isinstance(digest, str):
+                raise CheckpointError(f"quantization_config: {key} is {digest!r}, expected a text.")
+        self.__dict__.update(Recipe.from_dict(recipe).to_dict(), **digests)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "NCInt8Config":
@@ -39,10 +42,11 @@ class NCInt8Config(QuantizationConfigMixin):
     @property
     def recipe(self) -> Recipe:
         """The recipe that this config describes."""
-        others = ("quant_method", DIGEST)
+        others = ("quant_method", DIGEST, CONFIG_DIGEST)
         return Recipe.from_dict({key: value for key, value in self.to_dict().items() if key not in others})
 
     def take_digest(self) -> str | None:
-        """The digest, if there is one, which the config does not have any more then."""
+        """The digest of the weights, if there is one. The config has no digests any more then."""
+        self.__dict__.pop(CONFIG_DIGEST, None)
         digest: str | None = self.__dict__.pop(DIGEST, None)
         return digest

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nc_trainer.errors import CheckpointError
-from nc_trainer.hub.files import CONFIG, weight_files
+from nc_trainer.hub.config_digest import CONFIG_DIGEST, digest_of_config
+from nc_trainer.hub.files import CONFIG, read_object, weight_files
 
 DIGEST = "digest"
 """The key of `quantization_config` that holds it. Directories without it, of earlier versions, are not checked."""
@@ -28,16 +29,18 @@ def digest_of(files: Iterable[str | Path]) -> str:
     return whole.hexdigest()
 
 
-def write_digest(directory: Path, quant_method: str) -> None:
-    """Give the config of the model that was just saved in `directory` the digest of its weights.
+def write_digests(directory: Path, quant_method: str) -> None:
+    """Give the config of the model that was just saved in `directory` the digests of its weights and of itself.
 
     Configs of another `quant_method`, or of none, stay as they are.
     """
     path = directory / CONFIG
-    config = json.loads(path.read_text(encoding="utf-8"))
-    if config.get("quantization_config", {}).get("quant_method") != quant_method:
+    config = read_object(path)
+    recipe = config.get("quantization_config", {})
+    if recipe.get("quant_method") != quant_method:
         return
-    config["quantization_config"][DIGEST] = digest_of(weight_files(directory))
+    recipe[DIGEST] = digest_of(weight_files(directory))
+    recipe[CONFIG_DIGEST] = digest_of_config(config)
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

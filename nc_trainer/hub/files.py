@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from nc_trainer.errors import CheckpointError
+
 TEMPORARY = "_saving-"
 """What the names of all that is unfinished begin with. The underscore keeps it out of what `push_to_hub` uploads."""
 
@@ -36,37 +38,58 @@ def make_readable(path: Path) -> None:
     os.chmod(path, 0o666 & ~_umask())
 
 
+def main_weight_file(directory: Path) -> Path | None:
+    """The weights in a local directory as transformers finds them, or their index; None where there are none.
+
+    Raises:
+        CheckpointError: the config cannot be read, or names a file that is not there.
+    """
+    config = directory / CONFIG
+    named = read_object(config).get("transformers_weights") if config.is_file() else None
+    if isinstance(named, str):
+        if named != os.path.basename(named) or not (directory / named).is_file():
+            raise CheckpointError(f"{config} names the weights {named!r}, which are no file beside it.")
+        return directory / named
+    return next((directory / name for name in WEIGHTS if (directory / name).is_file()), None)
+
+
 def weight_files(directory: Path) -> list[Path]:
     """The files that transformers reads the weights from, in a local directory; none where there are none.
 
     Raises:
-        OSError, ValueError: the config, or the index of a sharded model, cannot be read.
+        CheckpointError: the config, or the index of a sharded model, cannot be read.
     """
-    config = directory / CONFIG
-    named = _object(config).get("transformers_weights") if config.is_file() else None
-    for name in (named, *WEIGHTS):
-        if isinstance(name, str) and (directory / name).is_file():
-            return shards(directory / name) if name.endswith(INDEX) else [directory / name]
-    return []
+    main = main_weight_file(directory)
+    if main is None:
+        return []
+    return shards(main) if main.name.endswith(INDEX) else [main]
 
 
 def shards(index: Path) -> list[Path]:
     """The files that the index of a sharded model names, in the order of their names.
 
     Raises:
-        OSError, ValueError: it cannot be read.
+        CheckpointError: it cannot be read.
     """
-    names = set(_object(_object(index).get("weight_map")).values())
+    named = read_object(index).get("weight_map")
+    names: list[Any] = list(named.values()) if isinstance(named, dict) else [None]
     if not all(isinstance(name, str) and name == os.path.basename(name) for name in names):
-        raise ValueError(f"{index}: expected the names of files in this directory.")
-    return [index.parent / name for name in sorted(names)]
+        raise CheckpointError(f"{index}: expected a `weight_map` to the names of files in this directory.")
+    return [index.parent / name for name in sorted(set(names))]
 
 
-def _object(source: Any) -> dict[str, Any]:
-    """A JSON object, or what a file holds if it is one."""
-    content = json.loads(source.read_text(encoding="utf-8")) if isinstance(source, Path) else source
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        CheckpointError: it cannot be read, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged or not JSON ({error}). Copy or download it again.") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{source} is not a JSON object.")
+        raise CheckpointError(f"{path} holds {str(content)[:40]!r}, expected a JSON object.")
     return content
 
 

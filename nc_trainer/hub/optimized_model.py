@@ -13,6 +13,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 import nc_trainer.hub.quantizer  # noqa: F401 - registers the int8 format with transformers
 from nc_trainer.errors import CheckpointError, NCTrainerError
 from nc_trainer.hub.compressed_tensors import METHOD, load_compressed_tensors
+from nc_trainer.hub.directory_check import check_directory
 from nc_trainer.hub.foreign import STATE_FILES, Kind, kind_of, load_neural_compressor
 
 
@@ -73,6 +74,7 @@ class OptimizedModel:
         token = use_auth_token if token is None else token
         hub: dict[str, Any] = {"cache_dir": cache_dir, "revision": revision, "token": token}
         directory = Path(pretrained_model_name_or_path)
+        check_directory(directory)
         kind = kind_of(directory) if directory.is_dir() else None
         if config is None:
             config = _config(pretrained_model_name_or_path, kind, hub)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from nc_trainer.errors import SavingError
 from nc_trainer.hub.config import QUANT_METHOD
-from nc_trainer.hub.digest import write_digest
+from nc_trainer.hub.digest import write_digests
 from nc_trainer.hub.files import CONFIG, TEMPORARY
 from nc_trainer.hub.quantizer import recipe_of
 from nc_trainer.hub.stage import staged_directory, sweep
@@ -37,7 +37,7 @@ def saved_whole(model: PreTrainedModel, target: str | os.PathLike[str]) -> Itera
             yield stage
             keep_label_names(stage, model.config)
             if recipe_of(model) is not None:
-                write_digest(stage, QUANT_METHOD)
+                write_digests(stage, QUANT_METHOD)
     except Exception as error:
         if not _is_of_the_disk(error):
             raise

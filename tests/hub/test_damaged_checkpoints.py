@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.tiny import tiny_bert
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
@@ -102,14 +101,16 @@ def test_another_shape_is_an_error_even_when_mismatches_are_to_be_ignored(int8_d
 def test_a_truncated_file_is_an_error(int8_dir: Path, load: Callable[[Path], object], kept: int) -> None:
     file = int8_dir / "model.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises((CheckpointError, SafetensorError)):
+    with pytest.raises(CheckpointError, match="truncated"):
         load(int8_dir)
 
 
 def change_config(directory: Path, **changes: object) -> None:
+    """As a user who means it: without the digest of the config."""
     file = directory / "config.json"
     config = json.loads(file.read_text())
     config["quantization_config"].update(changes)
+    del config["quantization_config"]["config_digest"]
     file.write_text(json.dumps(config))
 
 
