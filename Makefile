@@ -7,7 +7,7 @@ TRANSFORMERS4 := .venv-transformers4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-fast test-transformers4 fuzz-directories lint style docs transformers4-env benchmark-env clean
+.PHONY: help demo test test-fast test-transformers4 test-ecosystem fuzz-directories lint style docs transformers4-env benchmark-env clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -25,6 +25,9 @@ test-fast: $(STAMP)  ## run the tests that are not marked slow, in less than two
 
 test-transformers4: $(TRANSFORMERS4)/installed  ## run the tests on transformers 4.57, in .venv-transformers4
 	$(TRANSFORMERS4)/bin/python -m pytest
+
+test-ecosystem: .venv-ecosystem/installed  ## run the tests with packages such as sentence-transformers, in .venv-ecosystem
+	.venv-ecosystem/bin/python -m pytest tests/ecosystem
 
 fuzz-directories: $(STAMP)  ## load 10,000 damaged int8 directories: one clear error each, or the same answers (minutes)
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m helpers.fuzzed_directories 10000
@@ -48,7 +51,7 @@ transformers4-env: $(TRANSFORMERS4)/installed  ## make .venv-transformers4, with
 benchmark-env: .venv-peers/installed  ## make .venv-peers, which benchmarks/engine/compare_peers.py runs in
 
 clean:  ## remove .venv, caches and the demo's output
-	rm -rf .venv .venv-peers $(TRANSFORMERS4)
+	rm -rf .venv .venv-ecosystem .venv-peers $(TRANSFORMERS4)
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist site demo_output *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -72,6 +75,11 @@ $(TRANSFORMERS4)/installed: setup.cfg constraints.txt constraints-transformers4.
 	awk -F == 'NR == FNR {own[$$1]; print; next} !($$1 in own)' constraints-transformers4.txt constraints.txt \
 	  > $(TRANSFORMERS4)/constraints.txt
 	$(TRANSFORMERS4)/bin/python $(INSTALL) -c $(TRANSFORMERS4)/constraints.txt -e '.[test]'
+	touch $@
+
+.venv-ecosystem/installed: setup.cfg constraints.txt
+	$(call make_venv,.venv-ecosystem)
+	.venv-ecosystem/bin/python $(INSTALL) -c constraints.txt -e '.[test,ecosystem]'
 	touch $@
 
 # torch first and from the constraints, so that nothing can bring another one.

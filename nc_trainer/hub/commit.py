@@ -38,7 +38,7 @@ def commit(stage: Path, target: Path) -> None:
     for name in files:
         make_readable(stage / name)
         _sync(stage / name)
-        if name.name not in weights and str(name) != CONFIG:
+        if str(name) not in weights and str(name) != CONFIG:
             _move(stage / name, target / name)
     if weights and (target / CONFIG).exists():
         _switch(stage, target, weights)

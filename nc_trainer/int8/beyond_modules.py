@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from nc_trainer.config.recipe import Recipe
+from nc_trainer.int8.called_forward import call_for_forward
 from nc_trainer.int8.encoder_layers import leave_fast_path
 from nc_trainer.int8.fixed_dtypes import fix_dtypes
 from nc_trainer.int8.float32_head import returns_float32, widen_head
@@ -32,6 +33,8 @@ def compute_as(model: nn.Module, recipe: Recipe) -> Undo:
         undo.append(widen_head(model, recipe.float32_after))
     if recipe.quantized:
         undo.append(fix_dtypes(model, recipe.float_dtype))
+    if recipe.quantized or recipe.float_dtype != "float32":
+        undo.append(call_for_forward(model))
 
     def undo_all() -> None:
         for step in reversed(undo):

@@ -18,6 +18,7 @@ PIPELINES = {
     "ForQuestionAnswering": "question-answering",
 }
 SHOWN_FALLBACKS = 20
+LOADED_AS_ABOVE = "As above, after `import nc_trainer`."
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ def model_card(data: ReportData, facts: CardFacts, plots: tuple[str, ...] = ()) 
     return f"---\n{_metadata(data, facts)}\n---\n\n{card_block(data, facts, plots)}\n"
 
 
-def card_block(data: ReportData, facts: CardFacts, plots: tuple[str, ...] = ()) -> str:
+def card_block(
+    data: ReportData, facts: CardFacts, plots: tuple[str, ...] = (), is_of_another_library: bool = False
+) -> str:
     """What the card says, between its marks.
 
     Args:
         plots: names of picture files beside it.
+        is_of_another_library: whether the block stands in a card that says itself how the model is loaded.
     """
     name = facts.model_name or data.model.name
     parts = [
@@ -56,13 +60,19 @@ def card_block(data: ReportData, facts: CardFacts, plots: tuple[str, ...] = ()) 
         + "".join(f"\n\nNote: {_text(one)}" for one in data.warnings),
         *(f"![{plot.removesuffix('.png').replace('_', ' ')}]({plot})" for plot in plots),
         "## How to load it",
-        _loading(name),
+        LOADED_AS_ABOVE if is_of_another_library else _loading(name),
         "## What computes how",
         _recipe(data),
         _where(data),
         END,
     ]
     return "\n\n".join(parts)
+
+
+def card_of_another_library(card: str, data: ReportData, facts: CardFacts, plots: tuple[str, ...] = ()) -> str:
+    """A card that another library, e.g. sentence-transformers, has written, with our block in it."""
+    block = card_block(data, facts, plots, is_of_another_library=True)
+    return updated_card(card, block) or f"{card.rstrip()}\n\n{block}\n"
 
 
 def updated_card(existing: str, block: str) -> str | None:

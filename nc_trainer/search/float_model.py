@@ -41,6 +41,8 @@ def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evalua
 
 def _criterion_of_one(search: Search, evaluation: Evaluation) -> Criterion:
     rule = search.config.tuning.accuracy_criterion
+    if search.metric is None and evaluation.primary is not None:
+        return Criterion(evaluation.primary, rule.relative, rule.absolute)
     metric = choose_metric(evaluation.metrics, search.metric, search.higher_is_better, evaluation.unusable)
     return Criterion(metric, rule.relative, rule.absolute)
 

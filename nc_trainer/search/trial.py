@@ -9,6 +9,7 @@ import numpy as np
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.errors import QuantizationError
 from nc_trainer.search.label_kinds import are_label_sets, are_numbers
+from nc_trainer.search.metric import Metric
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Evaluation:
 
     `visible` says that `predictions` and `labels` were seen row by row, in order, while the evaluation ran.
     `complete` is False for one that was stopped: it has no metrics. `unusable` is what was to be a metric and is no
-    number: by name, what it is instead.
+    number: by name, what it is instead. `primary` is what the evaluation itself names as the metric to judge by.
     """
 
     metrics: Mapping[str, float]
@@ -27,6 +28,7 @@ class Evaluation:
     visible: bool = False
     complete: bool = True
     unusable: Mapping[str, str] = field(default_factory=dict)
+    primary: Metric | None = None
 
     def number(self, name: str) -> float:
         """One of the metrics.

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from torch import nn
 from transformers import PreTrainedModel, Trainer
 
 from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport
@@ -23,6 +24,7 @@ from nc_trainer.report.reported_search import run_reported
 from nc_trainer.report.result import QuantizationResult
 from nc_trainer.report.trial_numbers import TrialLogs
 from nc_trainer.search import choose_metric
+from nc_trainer.trainer.contained_model import contained_model
 from nc_trainer.trainer.repeatable import shows_no_progress, without_progress_bars
 from nc_trainer.trainer.row_order import in_length_batches
 from nc_trainer.trainer.trainer_benchmark import Quantized, TrainerBenchmark
@@ -92,7 +94,8 @@ class QuantizationMixin(_Base):
             search = trainer_search(self, config, metric_name, eval_dataset, calibration_dataset, [logs])
             if self.args.should_save:
                 check_place(self.model, str(self.args.output_dir))
-            result = run_reported(search, quiet=shows_no_progress(self.args))
+            found = run_reported(search, quiet=shows_no_progress(self.args))
+            result = replace(found, model=cast(PreTrainedModel, self.model))
         self._judged = result.metric.name
         self._report = Report(result.report, search.config.tuning.report.plots) if result.report else None
         self._quantized = Quantized(search.swapper, result.recipe) if is_int8(self.model) else None
@@ -138,7 +141,7 @@ class QuantizationMixin(_Base):
         if name is None or name not in found:
             first = evaluation_set_names(self, eval_dataset)[:1]
             of_first = {key: value for key, value in found.items() if not first or key.startswith(f"{first[0]}_")}
-            wanted = self.args.metric_for_best_model
+            wanted = self.args.metric_for_best_model or (evaluation.primary.name if evaluation.primary else None)
             name = choose_metric(found if wanted else of_first, wanted, unusable=evaluation.unusable).name
         return name, found[name]
 
@@ -175,15 +178,16 @@ class QuantizationMixin(_Base):
             SavingError: the directory holds the float model that the int8 one came from, or cannot be written. The
                 journal of the search is kept: the same `quantize()` in a new process finds its result there.
         """
-        if recipe_of(self.model) is None or not self.args.should_save:
+        model = self._transformers_model()
+        if recipe_of(model) is None or not self.args.should_save:
             super().save_model(output_dir, _internal_call)
-            is_saved(self.model)
+            is_saved(model)
             return
         final = Path(output_dir or str(self.args.output_dir))
-        with saved_whole(self.model, final) as stage:
+        with saved_whole(model, final) as stage:
             super().save_model(str(stage), _internal_call=True)
             if getattr(self.args, "save_format", "") == "compressed-tensors":
-                save_compressed_tensors(self.model, stage)
+                save_compressed_tensors(model, stage)
             if self._report is not None:
                 is_public = _internal_call or self.args.push_to_hub
                 (self._report.for_hub() if is_public else self._report).try_to_write(stage, final)
@@ -209,12 +213,16 @@ class QuantizationMixin(_Base):
         facts = CardFacts(
             language, license, tags, model_name, finetuned_from, tasks, dataset_tags, dataset, dataset_args
         )
-        if self._report is None or recipe_of(self.model) is None:
+        if self._report is None or recipe_of(self._transformers_model()) is None:
             super().create_model_card(**vars(facts))
         elif self.is_world_process_zero():
             self._report = replace(self._report, facts=facts)
             directory = Path(str(self.args.output_dir))
             self._report.write_card(directory, directory)
+
+    def _transformers_model(self) -> PreTrainedModel:
+        """The trainer's model, or what it contains."""
+        return cast(PreTrainedModel, contained_model(cast(nn.Module, self.model)))
 
     def log(self, *args: Any, **kwargs: Any) -> None:
         """Trainer's, except that the evaluations of a search do not reach the logs; its trials do, once each."""

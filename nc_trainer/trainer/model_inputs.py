@@ -68,7 +68,7 @@ def given_inputs(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
     model, found = cast(nn.Module, trainer.model), dict[str, Any]()
 
     def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        found.update(_by_name(module, args, kwargs))
+        found.update(by_name(module, args, kwargs))
         raise _Called
 
     handle = model.register_forward_pre_hook(look, with_kwargs=True, prepend=True)
@@ -84,7 +84,7 @@ def given_inputs(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
     return tensors or _accepted(trainer, batch)
 
 
-def _by_name(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def by_name(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments by the names of parameters; nothing if one has no name."""
     bound = inspect.signature(module.forward).bind_partial(*args, **kwargs)
     named = dict(bound.arguments)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
 from nc_trainer.benchmark import BenchmarkOptions, BenchmarkReport
@@ -21,6 +22,8 @@ from nc_trainer.hub import OptimizedModel, detached, recipe_of
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.int8.quantize import ModuleSwapper, is_int8
 from nc_trainer.trainer.batches import evaluation_batches
+from nc_trainer.trainer.called_inputs import CalledInputs
+from nc_trainer.trainer.contained_model import contained_model, is_container
 
 if TYPE_CHECKING:
     from nc_trainer.trainer.mixin import QuantizationMixin
@@ -64,19 +67,19 @@ class TrainerBenchmark:
         quantized: Quantized | None,
     ) -> None:
         self.trainer = trainer
-        self.model = cast(PreTrainedModel, trainer.model)
+        self.model = cast(PreTrainedModel, contained_model(cast(nn.Module, trainer.model)))
         self.eval_dataset = eval_dataset
         self.baseline = getattr(trainer.args, "benchmark_baseline", None) if baseline is None else baseline
         self.dtypes: Sequence[str] = getattr(trainer.args, "benchmark_baseline_dtype", ["float32"])
         self.options = options or options_of(trainer.args)
-        self.quantized = quantized if quantized and quantized.swapper.model is trainer.model else None
+        self.quantized = quantized if quantized and quantized.swapper.model is self.model else None
 
     def run(self) -> BenchmarkReport:
         """Score every model on the evaluation data, then time all of them."""
         check_dtypes(self.dtypes)
         self.options.placement  # noqa: B018 - raises now, not after an evaluation
         contenders = [*self._baselines(), self._own()]
-        collated = evaluation_batches(self.trainer, self.eval_dataset, self.options.iterations or None)
+        collated = self._batches(self.options.iterations or None)
         side = getattr(self.trainer.processing_class, "padding_side", "right")
         batches, lengths = with_lengths(collated, self.options, self.model.config, side)
         try:
@@ -85,6 +88,11 @@ class TrainerBenchmark:
         finally:
             for contender in contenders:
                 contender.leave()
+
+    def _batches(self, limit: int | None) -> list[dict[str, Tensor]]:
+        if is_container(self.trainer.model):
+            return CalledInputs(self.trainer, self.model, self.eval_dataset).batches(limit)
+        return evaluation_batches(self.trainer, self.eval_dataset, limit)
 
     def _own(self) -> Contender:
         name = "int8" if is_int8(self.model) else "float"
@@ -101,6 +109,11 @@ class TrainerBenchmark:
     def _baselines(self) -> list[Contender]:
         if self.baseline is None:
             return [] if self.quantized is None else self._float_states(self.quantized)
+        if is_container(self.trainer.model):
+            raise NCTrainerError(
+                f"A {type(self.trainer.model).__name__} is compared with the float model that it came from: call "
+                "`quantize()` first, and leave `baseline` out."
+            )
         if isinstance(self.baseline, PreTrainedModel):
             model, directory = self.baseline, None
         else:
@@ -121,6 +134,8 @@ class TrainerBenchmark:
 
     def _score(self, contender: Contender) -> tuple[str, float]:
         contender.enter()
+        if contender.model is self.model:
+            return self.trainer.score(self.eval_dataset)
         with _standing_in(self.trainer, contender.model):
             return self.trainer.score(self.eval_dataset)
 

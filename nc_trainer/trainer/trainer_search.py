@@ -3,8 +3,9 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+from torch import nn
 from transformers import Trainer
 
 from nc_trainer.config import TuningConfig, load_tuning_config
@@ -13,9 +14,13 @@ from nc_trainer.int8.checked_model import checked_model
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 from nc_trainer.search.listener import Listener
 from nc_trainer.search.objectives.goal import TIMED_BATCHES
-from nc_trainer.search.search import Search, SearchRows
+from nc_trainer.search.search import Evaluate, Search, SearchRows
 from nc_trainer.trainer.batches import calibration_batches, evaluation_batches, labelled_batches
+from nc_trainer.trainer.called_inputs import CalledInputs
+from nc_trainer.trainer.contained_model import contained_model, is_container
+from nc_trainer.trainer.contained_search import called_rows, with_dtype_of_container
 from nc_trainer.trainer.evaluation_rows import TrainerRows
+from nc_trainer.trainer.evaluators import evaluator_of
 from nc_trainer.trainer.explained_rows import explained_data
 from nc_trainer.trainer.row_order import in_random_order
 from nc_trainer.trainer.trial_evaluation import TrainerEvaluator
@@ -39,18 +44,20 @@ def trainer_search(
     """
     config = _with_arguments(_resolve(config, trainer), trainer)
     _check_evaluation(config)
-    model = checked_model(trainer.model)
+    model = checked_model(contained_model(cast(nn.Module, trainer.model)))
+    config = with_dtype_of_container(config, cast(nn.Module, trainer.model), model)
     _check_arguments(trainer, eval_dataset)
     embeddings = config.quantization.embeddings or getattr(trainer.args, "int8_embeddings", False)
     metric, higher_is_better = _wanted_metric(trainer, config, metric_name)
     judged = _judged_rows(trainer, config, eval_dataset)
+    evaluate, rows = _evaluation(trainer, model, config, eval_dataset, calibration_dataset, judged)
     return Search(
         model=model,
         swapper=ModuleSwapper(model),
         recipe=full_recipe(model, embeddings=embeddings),
         config=config,
-        evaluate=TrainerEvaluator(trainer, judged),
-        rows=_search_rows(trainer, config, eval_dataset, calibration_dataset, judged),
+        evaluate=evaluate,
+        rows=rows,
         output_dir=str(trainer.args.output_dir),
         metric=metric,
         higher_is_better=higher_is_better,
@@ -64,6 +71,22 @@ def _judged_rows(trainer: Trainer, config: TuningConfig, eval_dataset: Any) -> A
     if not (tuning.early_stopping.enabled and tuning.early_stopping.error_rate):
         return eval_dataset
     return in_random_order(trainer, eval_dataset, tuning.random_seed)
+
+
+def _evaluation(
+    trainer: Trainer,
+    model: nn.Module,
+    config: TuningConfig,
+    eval_dataset: Any,
+    calibration_dataset: Any,
+    judged: Any,
+) -> tuple[Evaluate, SearchRows]:
+    """What judges `model`, and where the rows of the search come from: from that, if a container tokenizes them."""
+    if not is_container(trainer.model):
+        rows = _search_rows(trainer, config, eval_dataset, calibration_dataset, judged)
+        return TrainerEvaluator(trainer, judged), rows
+    called = CalledInputs(trainer, model, judged)
+    return called, called_rows(called, _evaluation_data(trainer, eval_dataset))
 
 
 def _search_rows(
@@ -144,5 +167,5 @@ def _check_arguments(trainer: Trainer, eval_dataset: Any) -> None:
         raise QuantizationError(
             "`jit_mode_eval` would trace int8 layers, which look at the shape of each batch: turn it off for tuning."
         )
-    if eval_dataset is None and trainer.eval_dataset is None:
+    if eval_dataset is None and trainer.eval_dataset is None and evaluator_of(trainer) is None:
         raise QuantizationError("quantize() judges on an evaluation data set: give the trainer `eval_dataset`.")

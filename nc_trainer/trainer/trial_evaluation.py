@@ -11,10 +11,13 @@ import numpy as np
 from transformers import Trainer, TrainerCallback
 
 from nc_trainer.errors import QuantizationError
+from nc_trainer.int8.called_forward import call_for_forward
 from nc_trainer.int8.output_logits import nan_noticed
 from nc_trainer.search import Evaluation, Watch, predicted_classes
 from nc_trainer.search.metric_values import described, numbers_among
 from nc_trainer.trainer.captured_predictions import CapturedPredictions, as_arrays, captured_predictions
+from nc_trainer.trainer.contained_model import contained_model
+from nc_trainer.trainer.evaluators import evaluators_write_nothing, primary_metric
 from nc_trainer.trainer.repeatable import on_evaluate_kept_quiet, same_random_state
 from nc_trainer.trainer.unknown_labels import unknown_labels_named
 
@@ -47,10 +50,12 @@ class TrainerEvaluator:
         with ExitStack() as hooks:
             hooks.enter_context(unknown_labels_named(self.trainer, self.eval_dataset))
             hooks.enter_context(same_random_state(self.trainer))
+            hooks.callback(call_for_forward(contained_model(self.trainer.model)))
             hooks.enter_context(on_evaluate_kept_quiet(self.trainer))
+            hooks.enter_context(evaluators_write_nothing(self.trainer))
             captured = hooks.enter_context(captured_predictions(self.trainer))
             rows = hooks.enter_context(_watched_rows(self.trainer, watch))
-            nan_was_seen = hooks.enter_context(nan_noticed(self.trainer.model))
+            nan_was_seen = hooks.enter_context(nan_noticed(contained_model(self.trainer.model)))
             hooks.enter_context(_stopping(self.trainer, watch))
             try:
                 metrics = self._evaluate()
@@ -63,8 +68,9 @@ class TrainerEvaluator:
                 "in the rows."
             )
         found, unusable = self._numbers(metrics, captured)
+        primary = primary_metric(self.trainer, found)
         if captured is None:
-            return Evaluation(found, seconds, unusable=unusable)
+            return Evaluation(found, seconds, unusable=unusable, primary=primary)
         return Evaluation(
             metrics=found,
             seconds=seconds,
@@ -72,6 +78,7 @@ class TrainerEvaluator:
             labels=captured.labels,
             visible=rows.are_those_of(captured),
             unusable=unusable,
+            primary=primary,
         )
 
     def _evaluate(self) -> Any:

@@ -47,6 +47,14 @@ def old_save(directory: Path, files: Files) -> None:
         (directory / name).write_text(text)
 
 
+@pytest.mark.parametrize("before", [{}, OTHER], ids=["new", "over another"])
+def test_weights_in_subdirectories_are_files_like_others(tmp_path: Path, before: Files) -> None:
+    old_save(tmp_path, before)
+    files = {**SINGLE, "2_Dense/model.safetensors": "dense", "2_Dense/config.json": "{}"}
+    save(tmp_path, files)
+    assert content(tmp_path) == files
+
+
 def test_staged_files_join_those_that_are_there(tmp_path: Path) -> None:
     old_save(tmp_path, {"kept": "kept", "config.json": "old", "adapter_model.safetensors": "kept"})
     save(tmp_path, {"config.json": "new", "sub/file": "x"})

@@ -122,7 +122,7 @@ class CurrentBatch:
             self._threads.pop(threading.get_ident(), None)
 
 
-class _Hook:
+class Hook:
     """A hook that can be pickled. Where it is unpickled, hooks registered later do not take its number."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -130,12 +130,13 @@ class _Hook:
         self.handle: RemovableHandle | None = None
 
     def __call__(self, *args: Any) -> Any:
+        """What the function returns."""
         return self.function(*args)
 
 
 def watch_batches(model: nn.Module, batch: CurrentBatch) -> Callable[[], None]:
     """Tell `batch` of every batch of the model; returns a function that ends it."""
-    begin, end = _Hook(batch.begin), _Hook(batch.end)
+    begin, end = Hook(batch.begin), Hook(batch.end)
     begin.handle = model.register_forward_pre_hook(begin, with_kwargs=True, prepend=True)
     end.handle = model.register_forward_hook(end, always_call=True)
 

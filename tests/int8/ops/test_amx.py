@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nc_trainer.int8.ops.engines import native, native_build
+from nc_trainer.int8.ops.engines import native, native_compile
 
 DTYPES = {
     "dpbssd": (torch.int8, torch.int8),
@@ -21,13 +21,13 @@ SHAPES = [(16, 16, 16), (3, 5, 7), (1, 1, 1), (16, 1, 16)]
 
 @pytest.fixture(scope="module", params=["emulated", "hardware"])
 def amx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    compiler = native_build.find_compiler()
+    compiler = native_compile.find_compiler()
     missing = native.hardware_reason() or (compiler is None and "there is no C++ compiler here")
     if missing or compiler is None:
         pytest.skip(str(missing))
     library = tmp_path_factory.mktemp("amx") / "probe.so"
-    sources = [native_build.SOURCES / "amx.cpp", Path(__file__).with_name("amx_probe.cpp")]
-    flags = [*native_build.COMMON_FLAGS, "-shared", f"-I{native_build.SOURCES}"]
+    sources = [native_compile.SOURCES / "amx.cpp", Path(__file__).with_name("amx_probe.cpp")]
+    flags = [*native_compile.COMMON_FLAGS, "-shared", f"-I{native_compile.SOURCES}"]
     emulation = ["-DNC_EMULATE_AMX"] if request.param == "emulated" else []
     subprocess.run([compiler, *flags, *emulation, *map(str, sources), "-o", str(library)], check=True)
     probe = ctypes.CDLL(str(library))

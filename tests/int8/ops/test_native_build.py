@@ -4,18 +4,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from nc_trainer.int8.ops.engines import native, native_build
-from nc_trainer.int8.ops.engines.native_build import NativeBuildError
+from nc_trainer.int8.ops.engines import native, native_build, native_compile
+from nc_trainer.int8.ops.engines.native_compile import NativeBuildError
 
 ONE_FUNCTION = 'extern "C" int answer() { return 42; }\n'
 LOAD = """
 import sys
 from pathlib import Path
-from nc_trainer.int8.ops.engines import native_build
-native_build.SOURCES = Path(sys.argv[1])
+from nc_trainer.int8.ops.engines import native_build, native_compile
+native_compile.SOURCES = Path(sys.argv[1])
 native_build.load_native_library()
 """
 
@@ -32,14 +34,14 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "csrc"
     directory.mkdir()
     (directory / "answer.cpp").write_text(ONE_FUNCTION)
-    monkeypatch.setattr(native_build, "SOURCES", directory)
+    monkeypatch.setattr(native_compile, "SOURCES", directory)
     return directory
 
 
 @pytest.fixture
 def compiler() -> None:
     try:
-        native_build.require_compiler()
+        native_compile.require_compiler()
     except NativeBuildError as error:
         pytest.skip(str(error))
 
@@ -111,7 +113,7 @@ def test_the_compilers_own_words_are_in_the_error(cache: Path, sources: Path, co
     assert list(cache.iterdir()) == []
 
 
-def test_a_compiler_with_an_openmp_of_its_own_is_refused(
+def test_a_compiler_that_the_bits_were_not_tested_with_is_refused(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clang = tmp_path / "clang++"
@@ -128,4 +130,50 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_its_path(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NC_TRAINER_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(NativeBuildError, match=r"cannot write the native engine to .*file"):
+        native_build.build_library()
+
+
+@pytest.fixture
+def wheel_library(tmp_path: Path, sources: Path, compiler: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library as an installation from a wheel has it."""
+    monkeypatch.setattr(native_build, "WHEEL_DIRECTORY", tmp_path / "lib")
+    library = tmp_path / "lib" / native_compile.wheel_library_name()
+    library.parent.mkdir()
+    native_compile.compile_library(native_compile.require_compiler(), library)
+    return library
+
+
+def test_the_library_of_a_wheel_is_loaded_without_a_compiler_or_a_cache(
+    cache: Path, wheel_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "/nonexistent")
+    native_build.load_native_library()
+    assert not cache.exists()
+    assert str(wheel_library) in torch.ops.loaded_libraries
+
+
+def test_a_library_of_other_sources_is_not_taken_from_the_wheel(
+    cache: Path, sources: Path, wheel_library: Path
+) -> None:
+    (sources / "answer.cpp").write_text(ONE_FUNCTION.replace("42", "43"))
+    assert native_build.wheel_library() is None
+    native_build.load_native_library()
+    assert [path.suffix for path in cache.iterdir()] == [".so"]
+
+
+def test_where_the_library_of_the_wheel_does_not_load_another_is_compiled(
+    cache: Path, wheel_library: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wheel_library.write_bytes(b"of another machine")
+    native_build.load_native_library()
+    assert "of this installation does not load" in caplog.text
+    assert [path.suffix for path in cache.iterdir()] == [".so"]
+
+
+def test_an_old_torch_is_named_before_the_compiler_is_asked(
+    tmp_path: Path, cache: Path, sources: Path, compiler: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = SimpleNamespace(origin=str(tmp_path / "torch" / "__init__.py"))
+    monkeypatch.setattr(native_compile.importlib.util, "find_spec", lambda name: old)
+    with pytest.raises(NativeBuildError, match=r"torch is too old: the native engine needs 2\.10 or newer"):
         native_build.build_library()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nc_trainer.int8.ops.engines import native_build, native_cache
-from nc_trainer.int8.ops.engines.native_build import NativeBuildError
+from nc_trainer.int8.ops.engines import native_build, native_cache, native_compile
+from nc_trainer.int8.ops.engines.native_compile import NativeBuildError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners of files on this system")
 
@@ -57,9 +57,9 @@ def test_a_library_that_others_may_write_is_not_loaded(
     cache: Path, mode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(native_build, "_is_whole", lambda path: True)
-    monkeypatch.setattr(native_build, "find_compiler", lambda: None)
+    monkeypatch.setattr(native_compile, "find_compiler", lambda: None)
     cache.mkdir(mode=0o700)
-    library = cache / f"{native_build._source_key()}-any.so"
+    library = cache / f"{native_build._cache_key()}-any.so"
     library.write_bytes(b"")
     library.chmod(0o755)
     assert native_build.cached_library() == library

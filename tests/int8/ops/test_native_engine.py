@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nc_trainer.int8.ops.activations import ACTIVATIONS
 from nc_trainer.int8.ops.engines import native
-from nc_trainer.int8.ops.engines.native_build import find_compiler
+from nc_trainer.int8.ops.engines.native_compile import find_compiler
 
 FLOAT_TYPES = (torch.float32, torch.bfloat16)
 SIZES = st.integers(0, 70)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nc_trainer.int8.ops.engines import native
-from nc_trainer.int8.ops.engines.native_build import find_compiler
+from nc_trainer.int8.ops.engines.native_compile import find_compiler
 from nc_trainer.int8.ops.hardware import cpu_flags
 
 pytestmark = pytest.mark.slow

@@ -1,11 +1,10 @@
 #include "attention.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "arithmetic.h"
+#include "parallel.h"
 #include "scratch.h"
 
 namespace nc_trainer {
@@ -71,7 +70,7 @@ class Masks {
       : heads_(a.mask.head_stride == 0 ? 1 : a.heads), batch_(a.mask.batch_stride == 0 ? 1 : a.batch),
         visible_(heads_ * batch_) {
     const int64_t grain = std::max<int64_t>(kTaskElements / std::max<int64_t>(a.queries * a.keys, 1), 1);
-    at::parallel_for(0, heads_ * batch_, grain, [&](int64_t begin, int64_t end) {
+    parallel_for(0, heads_ * batch_, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) visible_[i] = visible_keys(a, i / heads_, i % heads_);
     });
   }
@@ -113,10 +112,10 @@ void run(const Attention& a, const AttentionKernels& kernels) {
   const Masks masks(a);
   // Heads are tasks; if there are fewer than threads, each is cut into parts that pack its keys and values again.
   const int64_t products = 2 * a.queries * a.keys * a.depth;
-  const int64_t wanted = std::min<int64_t>(at::get_num_threads(), heads * products / kTaskProducts);
+  const int64_t wanted = std::min<int64_t>(thread_count(), heads * products / kTaskProducts);
   const int64_t parts = std::clamp<int64_t>(divide_up(wanted, heads), 1, divide_up(a.queries, kTaskQueries));
   const int64_t grain = std::max<int64_t>(kTaskProducts * parts / std::max<int64_t>(products, 1), 1);
-  at::parallel_for(0, heads * parts, grain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, heads * parts, grain, [&](int64_t begin, int64_t end) {
     static thread_local Scratch packed_memory, work_memory;
     void* const packed = packed_memory.reserve(kernels.packed_bytes(a.keys, a.depth));
     void* const work = work_memory.reserve(kernels.work_bytes(a.depth));

@@ -1,16 +1,16 @@
 // The operators, as torch sees them: checks, allocation, and the call into the kernels.
-#include <ATen/core/List.h>
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
-#include <torch/library.h>
+#include <torch/csrc/stable/library.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "input_rows.h"
 #include "isa.h"
 #include "matmul.h"
 #include "tensors.h"
@@ -21,45 +21,39 @@ namespace {
 // Every product of two int8 is at most 2^14, so that this many of them fit an int32 accumulator.
 constexpr int64_t kMaxDepth = (int64_t{1} << 17) - 1;
 
-void check_vector(const at::Tensor& t, int64_t n, const char* name) {
-  TORCH_CHECK(t.device().is_cpu() && t.scalar_type() == at::kFloat && t.dim() == 1 && t.size(0) == n, name,
-              " must be an fp32 CPU tensor of shape [", n, "], got ", t.scalar_type(), " ", t.sizes());
+void check_vector(const Tensor& t, int64_t n, const char* name) {
+  NC_TRAINER_CHECK(t.is_cpu() && t.scalar_type() == ScalarType::Float && t.dim() == 1 && t.size(0) == n, name,
+                   " must be an fp32 CPU tensor of shape [", n, "], got ", dtype_of(t), " ", t.sizes());
 }
 
-void check_depth(const at::Tensor& x) {
-  TORCH_CHECK(x.size(1) <= kMaxDepth, "K is at most ", kMaxDepth, " for an int32 accumulator, got ", x.size(1));
+void check_depth(int64_t k) {
+  NC_TRAINER_CHECK(k <= kMaxDepth, "K is at most ", kMaxDepth, " for an int32 accumulator, got ", k);
 }
 
-void check_plain(const at::Tensor& x, const at::Tensor& weight) {
-  TORCH_CHECK(weight.device().is_cpu() && weight.scalar_type() == at::kChar && weight.dim() == 2,
-              "qweight must be an int8 CPU tensor of shape [N, K], or packed, got ", weight.scalar_type(), " ",
-              weight.sizes());
-  TORCH_CHECK(x.size(1) == weight.size(1), "x has ", x.size(1), " columns but qweight has ", weight.size(1));
+void check_plain(int64_t k, const Tensor& weight) {
+  NC_TRAINER_CHECK(weight.is_cpu() && weight.scalar_type() == ScalarType::Char && weight.dim() == 2,
+                   "qweight must be an int8 CPU tensor of shape [N, K], or packed, got ", dtype_of(weight), " ",
+                   weight.sizes());
+  NC_TRAINER_CHECK(k == weight.size(1), "x has ", k, " columns but qweight has ", weight.size(1));
 }
 
 // int32 [blocks, words, 16]: see kernels.h, and ops/packing.py, which makes them.
-bool is_packed(const at::Tensor& weight) { return weight.scalar_type() == at::kInt && weight.dim() == 3; }
+bool is_packed(const Tensor& weight) { return weight.scalar_type() == ScalarType::Int && weight.dim() == 3; }
 
-void check_packed(const at::Tensor& x, const at::Tensor& weight, int64_t n) {
-  const bool fits = weight.size(0) == packed_blocks(n) && weight.size(1) == packed_words(x.size(1)) &&
+void check_packed(int64_t k, const Tensor& weight, int64_t n) {
+  const bool fits = weight.size(0) == packed_blocks(n) && weight.size(1) == packed_words(k) &&
                     weight.size(2) == kBlockOutputs;
-  TORCH_CHECK(weight.device().is_cpu() && weight.is_contiguous() && fits, "a packed qweight of ", n, " outputs and ",
-              x.size(1), " inputs has the shape [", packed_blocks(n), ", ", packed_words(x.size(1)), ", ",
-              kBlockOutputs, "], got ", weight.sizes());
+  NC_TRAINER_CHECK(weight.is_cpu() && weight.is_contiguous() && fits, "a packed qweight of ", n, " outputs and ", k,
+                   " inputs has the shape [", packed_blocks(n), ", ", packed_words(k), ", ", kBlockOutputs, "], got ",
+                   weight.sizes());
 }
 
 // The packed form of a plain weight, made for this call.
-at::Tensor packed_for_now(const at::Tensor& weight) {
+Tensor packed_for_now(const Tensor& weight) {
   const int64_t n = weight.size(0), k = weight.size(1);
-  at::Tensor packed = at::empty({packed_blocks(n), packed_words(k), kBlockOutputs}, weight.options().dtype(at::kInt));
-  pack(weight.contiguous().const_data_ptr<int8_t>(), n, k, packed.mutable_data_ptr<int32_t>());
+  Tensor packed = empty({packed_blocks(n), packed_words(k), kBlockOutputs}, aoti_torch_dtype_int32());
+  pack(made_contiguous(weight).const_data_ptr<int8_t>(), n, k, packed.mutable_data_ptr<int32_t>());
   return packed;
-}
-
-// [..., K] as [M, K], a view where the strides allow it.
-at::Tensor as_rows(const at::Tensor& x) {
-  TORCH_CHECK(x.device().is_cpu() && x.dim() >= 1, "x must be a CPU tensor of shape [..., K], got ", x.sizes());
-  return x.dim() == 2 ? x : x.reshape({c10::multiply_integers(x.sizes().begin(), x.sizes().end() - 1), x.size(-1)});
 }
 
 #define NC_TRAINER_NAME(name) #name,
@@ -70,80 +64,103 @@ std::vector<std::string> activations() { return {std::begin(kActivations), std::
 
 Activation activation_of(std::string_view name) {
   const auto* const found = std::find(std::begin(kActivations), std::end(kActivations), name);
-  TORCH_CHECK(found != std::end(kActivations), "activation `", std::string(name), "` is not one of ", activations());
+  NC_TRAINER_CHECK(found != std::end(kActivations), "activation `", name,
+                   "` is not one of those that activations() lists");
   return static_cast<Activation>(found - kActivations);
 }
 
-Element float_type_of(const at::Tensor& x) {
-  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16, "x must be fp32 or bf16, got ",
-              x.scalar_type());
-  return x.scalar_type() == at::kFloat ? Element::kFloat32 : Element::kBFloat16;
+Element float_type_of(const Tensor& x) {
+  const ScalarType type = x.scalar_type();
+  NC_TRAINER_CHECK(type == ScalarType::Float || type == ScalarType::BFloat16, "x must be fp32 or bf16, got ",
+                   dtype_of(x));
+  return type == ScalarType::Float ? Element::kFloat32 : Element::kBFloat16;
 }
 
 // The numbers of the rows to compute, or all of them. A number out of range would write outside of the output.
-void check_rows(const at::Tensor& rows, int64_t m) {
-  TORCH_CHECK(rows.device().is_cpu() && rows.scalar_type() == at::kLong && rows.dim() == 1 && rows.is_contiguous(),
-              "rows must be a contiguous int64 CPU tensor of one dimension, got ", rows.scalar_type(), " ", rows.sizes());
+void check_rows(const Tensor& rows, int64_t m) {
+  NC_TRAINER_CHECK(rows.is_cpu() && rows.scalar_type() == ScalarType::Long && rows.dim() == 1 && rows.is_contiguous(),
+                   "rows must be a contiguous int64 CPU tensor of one dimension, got ", dtype_of(rows), " ",
+                   rows.sizes());
   const auto* numbers = rows.const_data_ptr<int64_t>();
   for (int64_t i = 0; i < rows.size(0); ++i)
-    TORCH_CHECK(numbers[i] >= 0 && numbers[i] < m, "rows holds ", numbers[i], ", but x has ", m, " rows");
+    NC_TRAINER_CHECK(numbers[i] >= 0 && numbers[i] < m, "rows holds ", numbers[i], ", but x has ", m, " rows");
 }
 
-at::Tensor new_output(const at::Tensor& x, int64_t n, bool every_row) {
-  std::vector<int64_t> shape = x.sizes().vec();
+// [..., N] for x [..., K], in the dtype of x; zeros if not every row will be written.
+Tensor new_output(const Tensor& x, int64_t n, bool every_row) {
+  std::vector<int64_t> shape(x.sizes().begin(), x.sizes().end());
   shape.back() = n;
-  return every_row ? at::empty(shape, x.options()) : at::zeros(shape, x.options());
+  Tensor out = empty(shape, dtype_number(x));
+  if (!every_row && out.numel() > 0) std::memset(out.mutable_data_ptr(), 0, out.numel() * out.element_size());
+  return out;
 }
 
-std::vector<at::Tensor> int8_linears(const at::Tensor& x, at::TensorList qweights, at::TensorList scales,
-                                     const c10::List<std::optional<at::Tensor>>& biases, std::string_view activation,
-                                     const std::optional<at::Tensor>& rows) {
-  TORCH_CHECK(qweights.size() == scales.size() && qweights.size() == biases.size(),
-              "qweights, scales and biases must have the same length");
-  const at::Tensor dense = with_dense_rows(as_rows(x));
-  const Element type = float_type_of(x);
-  if (rows) check_rows(*rows, dense.size(0));
-  check_depth(dense);
-  std::vector<at::Tensor> kept, outputs;  // what `linears` points to
-  std::vector<Linear> linears;
-  for (size_t i = 0; i < qweights.size(); ++i) {
-    const at::Tensor& weight = qweights[i];
-    const int64_t n = is_packed(weight) ? scales[i].numel() : weight.size(0);
-    is_packed(weight) ? check_packed(dense, weight, n) : check_plain(dense, weight);
-    const std::optional<at::Tensor> given = biases.get(i);
-    check_vector(scales[i], n, "scale");
-    if (given) check_vector(*given, n, "bias");
-    outputs.push_back(new_output(x, n, !rows));
-    const at::Tensor packed = is_packed(weight) ? weight : packed_for_now(weight), scale = scales[i].contiguous();
-    const at::Tensor bias = given ? given->contiguous() : at::Tensor();
-    kept.insert(kept.end(), {packed, scale, bias});
-    linears.push_back({.weight = static_cast<const uint8_t*>(packed.const_data_ptr()),
-                       .words = packed.size(1),
-                       .scale = scale.const_data_ptr<float>(),
-                       .bias = given ? bias.const_data_ptr<float>() : nullptr,
-                       .out = static_cast<char*>(outputs.back().mutable_data_ptr()),
-                       .n = n,
-                       .activation = activation_of(activation)});
+// One weight with its scale and bias, as `run` reads them; the tensors are kept for as long.
+struct Layer {
+  Tensor weight, scale, out;
+  std::optional<Tensor> bias;
+  int64_t n;
+
+  Linear linear(Activation activation) const {
+    return {.weight = static_cast<const uint8_t*>(weight.const_data_ptr()),
+            .words = weight.size(1),
+            .scale = scale.const_data_ptr<float>(),
+            .bias = bias ? bias->const_data_ptr<float>() : nullptr,
+            .out = static_cast<char*>(out.mutable_data_ptr()),
+            .n = n,
+            .activation = activation};
   }
-  const Rows source{static_cast<const char*>(dense.const_data_ptr()), dense.stride(0) * dense.element_size(),
-                    rows ? rows->const_data_ptr<int64_t>() : nullptr};
-  run({.x = source,
+};
+
+Layer layer_of(const Tensor& x, bool every_row, const Tensor& weight, const Tensor& scale,
+               const std::optional<Tensor>& bias) {
+  const int64_t k = x.size(-1);
+  const bool packed = is_packed(weight);
+  const int64_t n = packed ? scale.numel() : weight.size(0);
+  packed ? check_packed(k, weight, n) : check_plain(k, weight);
+  check_vector(scale, n, "scale");
+  if (bias) check_vector(*bias, n, "bias");
+  return {.weight = packed ? weight : packed_for_now(weight),
+          .scale = made_contiguous(scale),
+          .out = new_output(x, n, every_row),
+          .bias = bias ? std::optional(made_contiguous(*bias)) : std::nullopt,
+          .n = n};
+}
+
+std::vector<Tensor> int8_linears(const Tensor& x, const std::vector<Tensor>& qweights,
+                                 const std::vector<Tensor>& scales, const std::vector<std::optional<Tensor>>& biases,
+                                 Activation activation, const std::optional<Tensor>& rows) {
+  NC_TRAINER_CHECK(qweights.size() == scales.size() && qweights.size() == biases.size(),
+                   "qweights, scales and biases must have the same length");
+  const InputRows input = as_rows(x);
+  const Element type = float_type_of(x);
+  if (rows) check_rows(*rows, input.m);
+  check_depth(input.k);
+  std::vector<Layer> layers;
+  std::vector<Linear> linears;
+  std::vector<Tensor> outputs;
+  for (size_t i = 0; i < qweights.size(); ++i) {
+    layers.push_back(layer_of(x, !rows, qweights[i], scales[i], biases[i]));
+    linears.push_back(layers.back().linear(activation));
+    outputs.push_back(layers.back().out);
+  }
+  run({.x = input.rows(rows ? rows->const_data_ptr<int64_t>() : nullptr),
        .type = type,
-       .m = rows ? rows->size(0) : dense.size(0),
-       .k = dense.size(1),
+       .m = rows ? rows->size(0) : input.m,
+       .k = input.k,
        .linears = linears.data(),
        .count = static_cast<int64_t>(linears.size())},
       kernels());
   return outputs;
 }
 
-at::Tensor accumulate(const at::Tensor& codes, const at::Tensor& qweight) {
-  TORCH_CHECK(codes.scalar_type() == at::kChar && codes.dim() == 2, "codes must be int8 of shape [M, K], got ",
-              codes.scalar_type(), " ", codes.sizes());
-  check_plain(codes, qweight);
-  check_depth(codes);
-  const at::Tensor dense = with_dense_rows(codes), weight = packed_for_now(qweight);
-  at::Tensor out = at::empty({codes.size(0), qweight.size(0)}, codes.options().dtype(at::kInt));
+Tensor accumulate(const Tensor& codes, const Tensor& qweight) {
+  NC_TRAINER_CHECK(codes.scalar_type() == ScalarType::Char && codes.dim() == 2,
+                   "codes must be int8 of shape [M, K], got ", dtype_of(codes), " ", codes.sizes());
+  const InputRows input = as_rows(codes);
+  check_plain(input.k, qweight);
+  check_depth(input.k);
+  const Tensor weight = packed_for_now(qweight), out = empty({input.m, qweight.size(0)}, aoti_torch_dtype_int32());
   const Linear linear{.weight = static_cast<const uint8_t*>(weight.const_data_ptr()),
                       .words = weight.size(1),
                       .scale = nullptr,
@@ -151,31 +168,54 @@ at::Tensor accumulate(const at::Tensor& codes, const at::Tensor& qweight) {
                       .out = static_cast<char*>(out.mutable_data_ptr()),
                       .n = qweight.size(0),
                       .activation = Activation::none};
-  run({.x = {static_cast<const char*>(dense.const_data_ptr()), dense.stride(0), nullptr},
-       .type = Element::kInt8,
-       .m = codes.size(0),
-       .k = codes.size(1),
-       .linears = &linear,
-       .count = 1},
+  run({.x = input.rows(nullptr), .type = Element::kInt8, .m = input.m, .k = input.k, .linears = &linear, .count = 1},
       kernels());
   return out;
 }
 
 std::string isa_name() { return name_of(isa()); }
 
+// The argument of a schema's `str`, which torch's own conversion to std::string would leak.
+Activation take_activation(StableIValue value) {
+  const auto handle = torch::stable::detail::to<StringHandle>(value);
+  const std::unique_ptr<StringOpaque, void (*)(StringHandle)> owned(handle, [](StringHandle h) {
+    torch_delete_string(h);
+  });
+  size_t length = 0;
+  const char* data = nullptr;
+  NC_TRAINER_CHECK(torch_string_length(handle, &length) == AOTI_TORCH_SUCCESS &&
+            torch_string_c_str(handle, &data) == AOTI_TORCH_SUCCESS, "the name of the activation cannot be read");
+  return activation_of({data, length});
+}
+
+void boxed_int8_linears(StableIValue* stack, uint64_t, uint64_t) {
+  using torch::stable::detail::to;
+  const auto x = to<Tensor>(stack[0]);
+  const auto qweights = to<std::vector<Tensor>>(stack[1]), scales = to<std::vector<Tensor>>(stack[2]);
+  const auto biases = to<std::vector<std::optional<Tensor>>>(stack[3]);
+  const auto rows = to<std::optional<Tensor>>(stack[5]);
+  const Activation activation = take_activation(stack[4]);
+  stack[0] = torch::stable::detail::from(int8_linears(x, qweights, scales, biases, activation, rows));
+}
+
 }  // namespace
 }  // namespace nc_trainer
 
-TORCH_LIBRARY_FRAGMENT(nc_trainer_native, m) {
+STABLE_TORCH_LIBRARY_FRAGMENT(nc_trainer_native, m) {
   m.def(
       "int8_linears(Tensor x, Tensor[] qweights, Tensor[] scales, Tensor?[] biases, str activation, Tensor? rows) -> "
       "Tensor[]");
   m.def("accumulate(Tensor codes, Tensor qweight) -> Tensor");
-  m.def("isa() -> str", nc_trainer::isa_name);
-  m.def("activations() -> str[]", nc_trainer::activations);
+  m.def("isa() -> str");
+  m.def("activations() -> str[]");
 }
 
-TORCH_LIBRARY_IMPL(nc_trainer_native, CPU, m) {
-  m.impl("int8_linears", nc_trainer::int8_linears);
-  m.impl("accumulate", nc_trainer::accumulate);
+STABLE_TORCH_LIBRARY_IMPL(nc_trainer_native, CPU, m) {
+  m.impl("int8_linears", nc_trainer::boxed_int8_linears);
+  m.impl("accumulate", TORCH_BOX(&nc_trainer::accumulate));
+}
+
+STABLE_TORCH_LIBRARY_IMPL(nc_trainer_native, CompositeImplicitAutograd, m) {
+  m.impl("isa", TORCH_BOX(&nc_trainer::isa_name));
+  m.impl("activations", TORCH_BOX(&nc_trainer::activations));
 }

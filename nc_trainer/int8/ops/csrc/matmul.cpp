@@ -1,10 +1,9 @@
 #include "matmul.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <limits>
 
+#include "parallel.h"
 #include "scratch.h"
 
 namespace nc_trainer {
@@ -34,7 +33,7 @@ Range part(Range all, int64_t parts, int64_t i) {
 // Calls body(i) for 0 <= i < size, at least `grain` of them at a time on one thread.
 template <class Body>
 void parallel(int64_t size, int64_t grain, const Body& body) {
-  at::parallel_for(0, size, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
+  parallel_for(0, size, std::max<int64_t>(grain, 1), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i);
   });
 }
@@ -226,7 +225,7 @@ void run(const Product& p, const Kernels& kernels) {
   if (columns == 0 || p.m == 0) return;
   int64_t outputs = 0;
   for (int64_t i = 0; i < p.count; ++i) outputs += p.linears[i].n;
-  const int64_t tasks = std::clamp<int64_t>(p.m * outputs * p.k / kTaskProducts, 1, at::get_num_threads());
+  const int64_t tasks = std::clamp<int64_t>(p.m * outputs * p.k / kTaskProducts, 1, thread_count());
   const Grid grid = best_grid(divide_up(p.m, kernels.tile_rows), columns, tasks);
   if (grid.columns == 1) return run_by_rows(p, kernels, grid.rows, {0, columns});
   const int64_t round = round_up(kAllCodesBytes / std::max<int64_t>(kernels.row_bytes(p.k), 1) + 1, kernels.tile_rows);

@@ -1,10 +1,9 @@
 // Weights [n, k] in the order of kernels.h. The same in Python, for weights that are kept that way: ops/packing.py.
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "matmul.h"
+#include "parallel.h"
 
 namespace nc_trainer {
 namespace {
@@ -35,7 +34,7 @@ void pack_block(const int8_t* codes, int64_t n, int64_t k, int64_t words, uint32
 void pack(const int8_t* codes, int64_t n, int64_t k, int32_t* packed) {
   const int64_t words = packed_words(k), block_words = words * kBlockOutputs;
   const int64_t grain = std::max<int64_t>(kTaskCodes / std::max<int64_t>(kBlockOutputs * k, 1), 1);
-  at::parallel_for(0, packed_blocks(n), grain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, packed_blocks(n), grain, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block)
       pack_block(codes + block * kBlockOutputs * k, std::min(kBlockOutputs, n - block * kBlockOutputs), k, words,
                  reinterpret_cast<uint32_t*>(packed) + block * block_words);

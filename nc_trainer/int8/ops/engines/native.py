@@ -1,18 +1,18 @@
-"""The engine in C++: exact int8 products with AMX, AVX512-VNNI, AVX-VNNI or AVX2, compiled on first use.
+"""The engine in C++: exact int8 products with AMX, AVX512-VNNI, AVX-VNNI or AVX2.
 
 It quantizes the rows of the input, multiplies, dequantizes and applies the activation in one call. Weights that are
 packed (`nc_trainer.int8.ops.packing`) are read as they are; plain ones are packed for each call.
 """
 
 import functools
-import platform
 import threading
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from nc_trainer.int8.ops.engines.native_build import NativeBuildError, load_native_library
+from nc_trainer.int8.ops.engines.native_build import load_native_library
+from nc_trainer.int8.ops.engines.native_compile import NativeBuildError, system_reason
 from nc_trainer.int8.ops.hardware import cpu_flags
 
 NAME = "native"
@@ -82,8 +82,8 @@ def _unavailable_reason() -> str | None:
 
 def hardware_reason() -> str | None:
     """Why no build could run on this machine, or None."""
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        return f"the native engine is for Linux on x86-64, not {platform.system()} on {platform.machine()}."
+    if reason := system_reason():
+        return reason
     if "avx2" not in cpu_flags():
         return "the native engine needs a CPU with AVX2."
     return None
