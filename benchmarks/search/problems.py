@@ -113,6 +113,21 @@ def plant(model: BertForSequenceClassification, layer: int, strength: float, bat
     return f"bert.encoder.layer.{layer}.attention.output.dense"
 
 
+def harden(model: BertForSequenceClassification, layer: int, channel: int, factor: float) -> str:
+    """Make int8 coarse in one module and return its name; the float function stays as it is for a power of two.
+
+    One channel of the values is made larger and the output projection divides by as much. In int8 it takes the scale
+    of every token, and what the other channels say is rounded away, the more the larger `factor` is.
+    """
+    attention = model.bert.encoder.layer[layer].attention
+    value, out = attention.self.value, attention.output.dense
+    with torch.no_grad():
+        value.weight[channel] *= factor
+        value.bias[channel] *= factor
+        out.weight[:, channel] /= factor
+    return f"bert.encoder.layer.{layer}.attention.output.dense"
+
+
 def _steepest(model: BertForSequenceClassification, module: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """The gradient of the difference of the two logits by the module's output for the first token, [hidden]."""
     found: list[torch.Tensor] = []

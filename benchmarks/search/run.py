@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 
 from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments, Recipe, TuningConfig
 from nc_trainer.benchmark.machine import describe_machine
+from nc_trainer.config.tuning_section import DEFAULT_AGREEMENT
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 from nc_trainer.report.result import QuantizationResult
 from nc_trainer.search.calibration import sensitivity
@@ -108,13 +109,19 @@ def _planted(
     return None
 
 
-def search(problem: Problem, setting: Setting, strategy: str) -> tuple[QuantizationResult, dict[str, Any]]:
+def search(
+    problem: Problem,
+    setting: Setting,
+    strategy: str,
+    agreement: float = DEFAULT_AGREEMENT,
+    float_dtype: str = "float32",
+) -> tuple[QuantizationResult, dict[str, Any]]:
     """One `quantize()`, with the seconds of its ranking, on a copy of the model."""
     config = {
-        "quantization": {"float_dtype": "float32"},
+        "quantization": {"float_dtype": float_dtype},
         "tuning": {
             "strategy": {"name": strategy},
-            "accuracy_criterion": {"relative": setting.relative},
+            "accuracy_criterion": {"relative": setting.relative, "agreement": agreement},
             "exit_policy": {"max_trials": 1000},
         },
     }
@@ -143,7 +150,7 @@ class timed_ranking:
     """Seconds of each call of `sensitivities`, as the search space makes it."""
 
     def __enter__(self) -> "timed_ranking":
-        from nc_trainer.search.calibration import calibration as search_space
+        from nc_trainer.search.calibration import space as search_space
 
         self.seconds: list[float] = []
         self.place = search_space

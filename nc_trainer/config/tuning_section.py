@@ -10,6 +10,7 @@ from nc_trainer.config.shapley_section import ShapleyConfig
 from nc_trainer.errors import ConfigError
 
 DEFAULT_RELATIVE_LOSS = 0.01
+DEFAULT_AGREEMENT = 0.995
 DEFAULT_OBJECTIVE = "performance"
 SHAPLEY_MSE = "shapley_mse"
 LOWER_IS_BETTER = ("performance", "modelsize", "footprint", SHAPLEY_MSE)
@@ -68,6 +69,13 @@ class AccuracyCriterion(Section, path="tuning.accuracy_criterion"):
         None,
         optional(number(0, percent=True)),
         "Loss allowed in the metric's own unit. Not together with `relative`.",
+    )
+    agreement: float = setting(
+        DEFAULT_AGREEMENT,
+        number(0, below=1, percent=True),
+        "Of a classification, the share of predictions that are to be the float model's: with as many a recipe is "
+        "taken for the float model, and a metric that is met with many predictions changed is not believed. 0 looks "
+        "at the metric alone. Not in the original.",
     )
     higher_is_better: bool | None = setting(
         None, optional(flag()), "Direction of the metric; null infers it from the metric's name."

@@ -41,6 +41,7 @@ class TrialProgress(Listener):
         self._expected = max(1, expected_trials)
         self._metric = reference.criterion.metric
         self._rows = reference.evaluation.rows
+        self._agreement = reference.agreement
         self._seconds = [reference.trial.seconds]
         self._finished = 0
         self._best: CompleteTrial | None = None
@@ -89,6 +90,8 @@ class TrialProgress(Listener):
 
     def _judged(self, trial: Trial) -> str:
         verdict = "met" if trial.accepted else "not met"
+        if trial.lucky and self._agreement:
+            verdict = f"met by luck: {self._agreement.luck(trial)}"
         if trial.state == "pruned":
             return f"trial {trial.number}: {verdict}, stopped after {trial.share:.0%}"
         if not isinstance(trial, CompleteTrial):

@@ -78,7 +78,7 @@ def _verdict(trial: Trial, is_baseline: bool) -> str:
         return "baseline"
     if trial.state == "pruned":
         return f"not met, after {trial.share:.0%}"
-    return "met" if trial.accepted else "not met"
+    return "met" if trial.accepted else "met by luck" if trial.lucky else "not met"
 
 
 def _names(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from nc_trainer.search.agreement import is_cheap
 from nc_trainer.search.float_reference import Reference
 from nc_trainer.search.objectives.objective import Goal
 from nc_trainer.search.statistics.evidence import JudgedRows, gather
@@ -60,18 +61,48 @@ class Conclusion:
             stopped: why the search ended.
         """
         finished = complete(self.trials)
-        accepted = [trial for trial in finished if trial.accepted]
+        accepted = self._accepted(finished)
         rule = self.reference.criterion.describe(self.reference.value)
         if accepted:
             best, why = self._best(accepted)
             chosen = max(best, key=self._preference)
-            return self._result("met", f"trial {chosen.number} meets {rule}{why}", chosen)
+            return self._result("met", f"{self._meets(chosen, rule)}{why}{self._not_believed(chosen)}", chosen)
         if finished:
             chosen = max(finished, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
             reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
             return self._result("best_effort", f"{reason}, {self._shortfall(chosen)}", chosen)
         errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
         return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.reference.trial)
+
+    def _accepted(self, finished: list[CompleteTrial]) -> list[CompleteTrial]:
+        """Those that are; where that takes more than a few fallbacks, those that are by their metric alone."""
+        accepted = [trial for trial in finished if trial.accepted]
+        lucky = [trial for trial in finished if trial.lucky]
+        if not lucky:
+            return accepted
+        most = max(lucky, key=lambda trial: len(trial.recipe.quantized))
+        return accepted if any(is_cheap(most.recipe, trial.recipe) for trial in accepted) else lucky
+
+    def _meets(self, trial: CompleteTrial, rule: str) -> str:
+        """What the trial is accepted for."""
+        if self.reference.meets(trial.value):
+            return f"trial {trial.number} meets {rule}"
+        return (
+            f"trial {trial.number} cannot be told from the float model: {trial.flips} of {trial.rows} predictions "
+            f"changed (+{trial.better} -{trial.worse}, p {trial.p_value:.2f}), which leaves {trial.value:.4f} "
+            f"where the metric alone would have to be {rule}"
+        )
+
+    def _not_believed(self, chosen: CompleteTrial) -> str:
+        """Why a trial that meets the criterion with more in int8 was not taken."""
+        more = [trial for trial in complete(self.trials) if trial.lucky and self._weighs_more(trial, chosen)]
+        if not more or self.reference.agreement is None:
+            return ""
+        trial = max(more, key=self._preference)
+        return f"; trial {trial.number} does by luck: {self.reference.agreement.luck(trial)}"
+
+    def _weighs_more(self, trial: CompleteTrial, chosen: CompleteTrial) -> bool:
+        return self._int8_weights(trial) > self._int8_weights(chosen)
 
     def _best(self, accepted: list[CompleteTrial]) -> tuple[list[CompleteTrial], str]:
         """The accepted trials that no other beats by more than errors of measurement, and what was compared."""
@@ -89,7 +120,10 @@ class Conclusion:
     def _warnings(self, chosen: CompleteTrial) -> list[str]:
         judged = [trial for trial in complete(self.trials) if trial.number in self.classes]
         rows = self._rows_of(judged, chosen)
-        return warnings_for(self.reference.criterion, self.reference.value, rows) if rows else []
+        said = warnings_for(self.reference.criterion, self.reference.value, rows) if rows else []
+        if chosen.lucky and self.reference.agreement:
+            said.insert(0, f"{self.reference.agreement.luck(chosen)}: new rows may not meet the criterion.")
+        return said
 
     def _shortfall(self, trial: CompleteTrial) -> str:
         rows = self._rows_of([trial]) if trial.number in self.classes else None

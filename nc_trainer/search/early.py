@@ -7,7 +7,7 @@ and what accepted trials are compared by.
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class KnownRows:
         formula: see `class_metric.find_class_metric`.
         labels: integers [rows].
         classes: what the float model predicts, [rows].
+        alike: up to so many changed predictions a trial may be accepted whatever its metric.
+        most: with more changed predictions a trial is refused whatever its metric.
     """
 
     criterion: Criterion
@@ -58,9 +60,13 @@ class KnownRows:
     formula: ClassMetric
     labels: Ints
     classes: Ints
+    alike: int = -1
+    most: float = math.inf
 
 
-def known_rows(reference: Reference, judged: Iterable[tuple[float, Ints]]) -> KnownRows | None:
+def known_rows(
+    reference: Reference, judged: Iterable[tuple[float, Ints]], lucky_is_refused: bool = False
+) -> KnownRows | None:
     """What bounds can be computed from; None where evaluations have to run to their end.
 
     That is where rows are not visible while they are evaluated, where no formula gives the float model's metric, or
@@ -70,6 +76,7 @@ def known_rows(reference: Reference, judged: Iterable[tuple[float, Ints]]) -> Kn
     Args:
         reference: the float model.
         judged: metric and predicted classes [rows] of the trials evaluated in full.
+        lucky_is_refused: whether too many changed predictions refuse a trial that meets the criterion.
     """
     evaluation, classes, labels = reference.evaluation, reference.classes, reference.evaluation.labels
     if not evaluation.visible or classes is None or not isinstance(labels, np.ndarray):
@@ -83,7 +90,13 @@ def known_rows(reference: Reference, judged: Iterable[tuple[float, Ints]]) -> Kn
     agree = [
         trial.shape == labels.shape and abs(score(formula, labels, trial) - metric) <= SAME for metric, trial in judged
     ]
-    return KnownRows(criterion, value, formula, labels, classes) if agree and all(agree) else None
+    if not agree or not all(agree):
+        return None
+    known = KnownRows(criterion, value, formula, labels, classes)
+    limits = reference.agreement
+    if limits is None:
+        return known
+    return replace(known, alike=limits.alike, most=limits.most if lucky_is_refused else math.inf)
 
 
 class EarlyVerdict:
@@ -114,7 +127,10 @@ class EarlyVerdict:
         self.bounds = self._bounds()
         certain = self.bounds and verdict_is_certain(self._known.criterion, self._known.value, self.bounds)
         decided = self._test.update(classes == labels) if self._test else None
-        self.refused = certain is False or decided is False
+        changed = int((self.classes != self._known.classes[: len(self.classes)]).sum())
+        self.refused = changed > self._known.most or (
+            (certain is False or decided is False) and changed > self._known.alike
+        )
 
     @property
     def share(self) -> float:

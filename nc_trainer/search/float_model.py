@@ -36,7 +36,7 @@ def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evalua
         criterion = _criterion_of_one(search, evaluation)
     if search.config.tuning.exit_policy.performance_only:
         criterion = Criterion(criterion.metric, None, math.inf)
-    return Reference(criterion, _trial(recipe, evaluation, criterion), evaluation), evaluate
+    return Reference(criterion, _trial(recipe, evaluation, criterion), evaluation, rule.agreement), evaluate
 
 
 def _criterion_of_one(search: Search, evaluation: Evaluation) -> Criterion:

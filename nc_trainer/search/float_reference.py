@@ -5,7 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from nc_trainer.search.agreement import Agreement, agreement_of
 from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.statistics.flips import Flips
 from nc_trainer.search.trial import CompleteTrial, Evaluation, predicted_answers, predicted_classes
 
 
@@ -17,11 +19,13 @@ class Reference:
         criterion: what is accepted.
         trial: number 0, everything in float.
         evaluation: what it was made from.
+        least_agreement: see `agreement.Agreement`; 0 looks at the metric alone.
     """
 
     criterion: Criterion
     trial: CompleteTrial
     evaluation: Evaluation
+    least_agreement: float = 0.0
 
     @property
     def value(self) -> float:
@@ -38,6 +42,20 @@ class Reference:
         """Its classes, or the numbers of a regression, floats [rows]."""
         return predicted_answers(self.evaluation.predictions, self.evaluation.labels)
 
-    def accepts(self, value: float) -> bool:
-        """Whether a trial with this metric meets the criterion."""
+    @cached_property
+    def agreement(self) -> Agreement | None:
+        """How many predictions may change; None where that is not asked for, or rows have no class each."""
+        labels, classes = self.evaluation.labels, self.classes
+        if not isinstance(labels, np.ndarray) or classes is None:
+            return None
+        return agreement_of(self.criterion, self.value, labels, classes, self.least_agreement)
+
+    def meets(self, value: float) -> bool:
+        """Whether this metric meets the criterion."""
         return self.criterion.accepts(value, self.value)
+
+    def accepts(self, value: float, flips: Flips | None) -> bool:
+        """Whether a trial with this metric and these flips is accepted."""
+        if self.agreement is None or flips is None:
+            return self.meets(value)
+        return self.agreement.accepts(self.meets(value), flips)

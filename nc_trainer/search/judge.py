@@ -17,15 +17,18 @@ def complete_trial(number: int, recipe: Recipe, evaluation: Evaluation, referenc
     if not math.isfinite(value):
         return failed_trial(number, recipe, f"{name} is {value}", evaluation.seconds)
     before = reference.evaluation
+    flips = compare_answers(before.predictions, evaluation.predictions, before.labels)
+    accepted = reference.accepts(value, flips)
     return CompleteTrial(
         number=number,
         recipe=recipe,
         value=value,
-        accepted=reference.accepts(value),
+        accepted=accepted,
+        lucky=reference.meets(value) and not accepted,
         seconds=evaluation.seconds,
         metrics=evaluation.metrics,
         logits_error=logits_error(before.predictions, evaluation.predictions),
-        **_fields(compare_answers(before.predictions, evaluation.predictions, before.labels)),
+        **_fields(flips),
     )
 
 

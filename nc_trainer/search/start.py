@@ -9,6 +9,7 @@ from nc_trainer.int8.proof import proven, without_refused
 from nc_trainer.search.constraints import constrain_model
 from nc_trainer.search.search import Search
 from nc_trainer.search.strategies import Strategy, make_strategy
+from nc_trainer.search.strategies.agreeing import Agreeing
 from nc_trainer.search.strategies.constrained import Constrained
 from nc_trainer.search.strategies.float_dtype import NarrowFloat
 
@@ -32,6 +33,7 @@ def starting_point(search: Search) -> Start:
     """
     wanted = search.config.quantization
     strategy = make_strategy(search.config.tuning.strategy.name)
+    stops_when_found = not search.config.tuning.exit_policy.timeout
     example = search.rows.example()
     able, notes = without_refused(search.swapper, search.recipe, example)
     constraints = constrain_model(wanted, able, search.model)
@@ -40,7 +42,8 @@ def starting_point(search: Search) -> Start:
         strategy = Constrained(strategy, constraints.free)
     proof = proven(search.swapper, recipe, example)
     if _may_widen(wanted, proof.recipe):
-        strategy = NarrowFloat(strategy, stops_when_found=not search.config.tuning.exit_policy.timeout)
+        strategy = NarrowFloat(strategy, stops_when_found)
+    strategy = Agreeing(strategy, constraints.free, stops_when_found)
     return Start(proof.recipe, strategy, (*notes, *proof.notes))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.int8.quantize import ModuleSwapper
+from nc_trainer.search.agreement import is_cheap
 from nc_trainer.search.conclusion import Conclusion, StudyResult
 from nc_trainer.search.early import EarlyStopping, EarlyVerdict, Watch, known_rows
 from nc_trainer.search.float_reference import Reference
@@ -106,7 +107,9 @@ class Study:
     def _judge(self, recipe: Recipe, to_its_end: bool = False) -> Trial | None:
         """A new trial of this recipe, None if the time was up before its evaluation ended."""
         number, started = len(self.trials) + 1, time.monotonic()
-        watch = Watch(None if to_its_end else self._early_verdict(), self._evaluation_deadline(), self._tell_rows)
+        watch = Watch(
+            None if to_its_end else self._early_verdict(recipe), self._evaluation_deadline(), self._tell_rows
+        )
         classes = None
         self.swapper.apply(recipe)
         try:
@@ -139,7 +142,7 @@ class Study:
         for listener in self.listeners:
             listener.on_trial(trial, classes)
 
-    def _early_verdict(self) -> EarlyVerdict | None:
+    def _early_verdict(self, recipe: Recipe) -> EarlyVerdict | None:
         if not self.stopping.enabled or needs_values(self.strategy):
             return None
         judged = [
@@ -147,7 +150,8 @@ class Study:
             for trial in complete(self.trials)
             if trial.number in self.classes
         ]
-        known = known_rows(self.reference, judged)
+        mended = any(trial.accepted and is_cheap(recipe, trial.recipe) for trial in self.trials)
+        known = known_rows(self.reference, judged, lucky_is_refused=mended)
         return EarlyVerdict(known, self.stopping.error_rate) if known else None
 
     def _complete_the_closest(self) -> None:

@@ -59,7 +59,9 @@ class Trial:
         number: 1, 2, 3 in the order of judging; 0 is the baseline.
         recipe: what was judged.
         value: the metric that is judged, in a `CompleteTrial`; None in any other.
-        accepted: whether the criterion is met.
+        accepted: whether the criterion is met, and what `agreement` asks for.
+        lucky: whether the metric meets the criterion, and it is not accepted: more predictions changed than losses of
+            the tolerated size explain.
         seconds: duration of the evaluation.
         metrics: all that was computed, by name without prefix.
         flips: how many rows have another answer than the baseline's, see `statistics.flips`.
@@ -98,6 +100,7 @@ class Trial:
     high: float | None = None
     share: float = 1.0
     flip_tolerance: float | None = None
+    lucky: bool = False
 
     def __post_init__(self) -> None:
         if (self.value is None) is isinstance(self, CompleteTrial):

@@ -65,7 +65,8 @@ def test_the_whole_must_be_a_mapping() -> None:
 def test_an_unknown_key_comes_with_the_nearest_key_and_all_keys_allowed_there() -> None:
     assert refusal(nested("tuning.accuracy_criterion", {"relativ": 0.01})) == (
         "`tuning.accuracy_criterion.relativ`: unknown key. Did you mean `relative`? "
-        "Keys allowed under `tuning.accuracy_criterion`: absolute, higher_is_better, multi_metrics, relative."
+        "Keys allowed under `tuning.accuracy_criterion`: "
+        "absolute, agreement, higher_is_better, multi_metrics, relative."
     )
 
 

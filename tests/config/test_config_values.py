@@ -63,6 +63,7 @@ def test_the_defaults_are_these() -> None:
             "accuracy_criterion": {
                 "relative": 0.01,
                 "absolute": None,
+                "agreement": 0.995,
                 "higher_is_better": None,
                 "multi_metrics": {"metrics": None, "weight": None, "higher_is_better": None},
             },

@@ -1,7 +1,7 @@
 """Planted problems without models: what int8 costs is made up, so that the answer is known."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nc_trainer import Precision, Recipe
@@ -61,7 +61,7 @@ def until_accepted(strategy: Strategy, searched: SearchSpace, judge: Judge) -> l
     return seen
 
 
-def fallbacks(seen: list[Trial]) -> list[str]:
+def fallbacks(seen: Sequence[Trial]) -> list[str]:
     """The fallbacks of each trial, as one string of names without the leading `m`, e.g. `000 002`."""
     return [" ".join(name.removeprefix("m") for name in trial.recipe.fallbacks) for trial in seen]
 

@@ -13,9 +13,9 @@ from helpers.report_data import TRIALS
 from helpers.tiny import tiny_trainer
 from transformers.utils import logging as transformers_logging
 
-from nc_trainer import TuningConfig
+from nc_trainer import Precision, Recipe, TuningConfig
 from nc_trainer.report.progress import TrialProgress
-from nc_trainer.search import Criterion, Evaluation, Metric, Reference
+from nc_trainer.search import CompleteTrial, Criterion, Evaluation, Metric, Reference
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +58,20 @@ def test_without_a_terminal_each_trial_is_a_line() -> None:
         "Tuning: trial 4: failed; best accuracy 0.9000, almost done",
         "Tuning: trial 5: accuracy 0.8900, met; best accuracy 0.9000, almost done",
     ]
+
+
+def test_a_trial_that_meets_the_criterion_by_luck_says_why() -> None:
+    recipe = Recipe({"a": Precision.INT8_DYNAMIC})
+    labels, stream = np.arange(300) % 2, io.StringIO()
+    evaluation = Evaluation({"accuracy": 1.0}, 1.0, labels, labels)
+    reference = Reference(
+        REFERENCE.criterion, CompleteTrial(0, recipe, 1.0, True, 1.0), evaluation, least_agreement=0.995
+    )
+    progress = TrialProgress(disable=False, stream=stream)
+    progress.on_begin(reference, 1)
+    trial = CompleteTrial(1, recipe, 1.0, False, 1.0, flips=60, rows=300, better=30, worse=30, p_value=1.0, lucky=True)
+    progress.on_trial(trial, None)
+    assert "accuracy 1.0000, met by luck: 60 of 300 predictions changed (+30 -30), and losses" in stream.getvalue()
 
 
 def test_on_a_terminal_it_is_one_line_that_is_gone_afterwards() -> None:

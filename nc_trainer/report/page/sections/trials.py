@@ -85,7 +85,7 @@ def _verdict(data: ReportData, trial: Trial) -> object:
         return "baseline"
     if trial.state == "failed":
         return "failed"
-    said = "meets the criterion" if trial.accepted else "refused"
+    said = "meets the criterion" if trial.accepted else "meets it by luck" if trial.lucky else "refused"
     if trial.state == "pruned":
         said += f" after {share(trial.share)} of the rows"
     return [said, ", ", tag("strong", "chosen")] if trial.number == data.chosen else said
