@@ -25,6 +25,15 @@ class ModelArguments:
     token: str | None = field(default=None, metadata={"help": "Token for private hub repositories."})
     use_auth_token: bool = field(default=False, metadata={"help": "Use the stored token (old spelling)."})
     trust_remote_code: bool = field(default=False, metadata={"help": "Run model code that comes from the hub."})
+    merge_adapters: str | None = field(
+        default=None,
+        metadata={
+            "help": "The model is PEFT adapters (LoRA ...): merge them into the one they name, or this one.",
+            "nargs": "?",
+            "const": "",
+            "metavar": "BASE",
+        },
+    )
     ignore_mismatched_sizes: bool = field(
         default=False, metadata={"help": "Start a new head when the model has another number of labels."}
     )

@@ -16,6 +16,7 @@ from _shared.arguments import DataArguments, ModelArguments, parse_arguments
 from nc_trainer.config import TuningConfig
 from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.hub.adapters import merge_beside
 from nc_trainer.search import choose_metric
 from nc_trainer.trainer import QuantizationTrainer
 
@@ -33,10 +34,17 @@ def prepared_arguments(
     data_arguments: type[DataArguments],
     training_arguments: type[QuantizationTrainingArguments] = QuantizationTrainingArguments,
 ) -> Any:
-    """Model, data and training arguments, see `parse_arguments`, with logging and the seed set as they say."""
+    """Model, data and training arguments, see `parse_arguments`, with logging and the seed set as they say.
+
+    With `--merge_adapters` the model is the merged one, saved in OUTPUT_DIR-float.
+    """
     parsed = parse_arguments(argv, data_arguments, training_arguments)
-    set_up_logging(parsed[2])
-    set_seed(parsed[2].seed)
+    model_args, _, args = parsed
+    set_up_logging(args)
+    set_seed(args.seed)
+    if model_args.merge_adapters is not None:
+        merged = merge_beside(model_args.model_name_or_path, str(args.output_dir), model_args.merge_adapters or None)
+        model_args.model_name_or_path = str(merged)
     return parsed
 
 

@@ -15,8 +15,10 @@ from nc_trainer.cli import convert_command, gate_command
 from nc_trainer.cli.benchmark_command import benchmark, compare
 from nc_trainer.cli.data_options import add_data, job_of, positive
 from nc_trainer.cli.demo import run as run_demo
-from nc_trainer.cli.quantize_command import quantize
+from nc_trainer.cli.demo import run_yours
+from nc_trainer.cli.quantize_command import quantize, with_merged_adapters
 from nc_trainer.cli.report_command import report
+from nc_trainer.cli.text_job import Job
 from nc_trainer.config import load_tuning_config
 from nc_trainer.config.training_args import SAVE_FORMATS
 from nc_trainer.errors import NCTrainerError
@@ -49,13 +51,21 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_quantize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="directory of the fine-tuned float model")
+    parser.add_argument("file", type=Path, nargs="?", help="the same as --data")
     parser.add_argument("--output_dir", type=Path, help="where the int8 model goes; MODEL-int8 by default")
     parser.add_argument("--calibration_data", type=Path, help="a csv or json file whose rows rank the modules")
     parser.add_argument("--tuning_config", type=Path, help="YAML file, see docs/yaml.md")
     parser.add_argument("--int8_embeddings", action="store_true", help="also store embedding tables in int8")
     parser.add_argument("--no_report", action="store_true", help="save no page about the search and no model card")
     parser.add_argument("--save_format", choices=SAVE_FORMATS, default=SAVE_FORMATS[0], help="the format to write")
-    add_data(parser)
+    parser.add_argument(
+        "--merge_adapters",
+        nargs="?",
+        const="",
+        metavar="BASE",
+        help="MODEL holds PEFT adapters (LoRA ...): merge them into the model that they name, or into BASE",
+    )
+    add_data(parser, required=False)
     parser.set_defaults(run=_quantize)
 
 
@@ -112,12 +122,35 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output_dir", type=Path, default=Path("demo_output"), help="where everything goes")
-    parser.set_defaults(run=lambda options: run_demo(options.output_dir))
+    parser.add_argument(
+        "--yours", type=Path, nargs=2, metavar=("MODEL", "FILE"), help="your own fine-tuned classifier and csv instead"
+    )
+    parser.set_defaults(run=_demo)
 
 
 def _quantize(options: argparse.Namespace) -> int:
+    options.data = _one_file(options.file, options.data)
     job = job_of(options, options.output_dir or _beside(options.model))
+    if options.merge_adapters is not None:
+        job = with_merged_adapters(job, options.merge_adapters or None)
     return quantize(job, options.tuning_config, options.int8_embeddings, not options.no_report, options.save_format)
+
+
+def _one_file(*given: Path | None) -> Path:
+    found = [path for path in given if path is not None]
+    if len(found) != 1:
+        raise NCTrainerError(
+            f"{len(found) or 'no'} data files: expected one, a csv or json file with texts and labels: "
+            "`nc-trainer quantize MODEL FILE`."
+        )
+    return found[0]
+
+
+def _demo(options: argparse.Namespace) -> int:
+    if options.yours is None:
+        return run_demo(options.output_dir)
+    model, data = options.yours
+    return run_yours(Job(model, data, options.output_dir / "int8"))
 
 
 def _beside(model: Path) -> Path:

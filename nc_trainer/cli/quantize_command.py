@@ -1,9 +1,26 @@
 """`nc-trainer quantize`"""
 
+from dataclasses import replace
 from pathlib import Path
 
 from nc_trainer.cli.text_job import Job, make_trainer
 from nc_trainer.errors import NCTrainerError
+from nc_trainer.hub.adapters import merge_beside
+
+
+def with_merged_adapters(job: Job, base: str | None) -> Job:
+    """The job on the model that the adapters in its directory make; it is saved beside the output, in OUTPUT-float.
+
+    Args:
+        job: whose model directory holds adapters.
+        base: the model that they are merged into; None is what they name.
+
+    Raises:
+        NCTrainerError: there are no adapters, or they cannot be merged.
+    """
+    merged = merge_beside(job.model_dir, job.output_dir, base)
+    print(f"Merged the adapters of {job.model_dir} into {merged}")
+    return replace(job, model_dir=merged)
 
 
 def quantize(

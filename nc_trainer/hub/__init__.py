@@ -1,5 +1,6 @@
 """Saving and loading int8 models the Hugging Face way. Importing it registers the format."""
 
+from nc_trainer.hub.adapters import merge_adapters
 from nc_trainer.hub.before_reading import check_before_reading
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.hub.describe import describe_engine
@@ -29,6 +30,7 @@ __all__ = [
     "attach",
     "describe_engine",
     "detached",
+    "merge_adapters",
     "recipe_of",
     "save_for_huggingface_upstream",
 ]

@@ -1,5 +1,7 @@
 """Reads a csv file (with a header row) or a json file into dictionaries.
 
+The columns of a csv file are separated by commas, or where its header has none by semicolons or tabs.
+
 A json file is a list of objects, one object per line, or `{"data": [...]}`.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +41,10 @@ def read_rows(path: Path) -> Rows:
 
 
 def _csv_rows(path: Path, text: str) -> Rows:
-    reader = csv.DictReader(io.StringIO(text), strict=True)
+    reader = csv.DictReader(io.StringIO(text), strict=True, delimiter=_delimiter(text))
     rows = []
     try:
+        _check_unique(f"{path}, line 1", reader.fieldnames or ())
         for row in reader:
             if None in row or None in row.values():
                 raise NCTrainerError(
@@ -54,9 +58,31 @@ def _csv_rows(path: Path, text: str) -> Rows:
     return rows
 
 
+def _delimiter(text: str) -> str:
+    header = text.partition("\n")[0]
+    return next((one for one in (",", ";", "\t") if one in header), ",")
+
+
+def _check_unique(place: str, names: Sequence[str]) -> None:
+    """Of two columns with one name the first would be lost without a word."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise NCTrainerError(
+            f"{place}: {', '.join(map(repr, twice))} names more than one column; give each a name of its own"
+        )
+
+
+def _unique(place: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    def row(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _check_unique(place, [name for name, _ in pairs])
+        return dict(pairs)
+
+    return row
+
+
 def _json_rows(path: Path, text: str) -> Rows:
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_unique(str(path)))
     except json.JSONDecodeError:
         content = _json_lines(path, text)
     if isinstance(content, dict):
@@ -74,7 +100,7 @@ def _json_lines(path: Path, text: str) -> Rows:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                rows.append(json.loads(line))
+                rows.append(json.loads(line, object_pairs_hook=_unique(f"{path}, line {number}")))
             except json.JSONDecodeError as error:
                 raise NCTrainerError(f"{path}, line {number}: not valid json: {error.msg}") from None
     return rows

@@ -31,6 +31,11 @@ def label_column_of(
         return usual[0]
     known = {name.lower() for name in model_labels} | {str(number) for number in range(len(model_labels))}
     fitting = [column for column in usual or columns if _holds_only(known, column, rows)]
+    if len(fitting) == 1 and fitting[0].strip().lower() in known:
+        raise NCTrainerError(
+            f"{source}: the first line looks like a row, because {fitting[0]!r} is a label: put the names of the "
+            "columns before it, such as `sentence,label`."
+        )
     if len(fitting) == 1:
         return fitting[0]
     raise NCTrainerError(

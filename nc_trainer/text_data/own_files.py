@@ -22,7 +22,8 @@ TEXT_PAIRS = (
     ("question1", "question2"),
     ("text1", "text2"),
 )
-NOT_TEXT = {LABEL, "id", "idx", "index", "guid"}
+NOT_TEXT = {LABEL, "id", "idx", "index", "guid", "", "Unnamed: 0"}
+"""The last two are what pandas calls its row numbers when it writes a csv file, and when it has read one."""
 
 
 def read_files(

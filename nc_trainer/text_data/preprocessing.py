@@ -57,12 +57,28 @@ def tokenize(
         pad_to_max_length: pad every row to `max_length`; otherwise batches are padded later.
         label_ids: the model's id of each of the data's label ids; None leaves the labels alone (regression).
         use_cache: reuse an earlier result for the same rows, when the dataset is kept on disk.
+
+    Raises:
+        NCTrainerError: a row has no tokens at all, so that the model would have nothing to read.
     """
     encode = _encoder(tokenizer, text_columns, max_length, "max_length" if pad_to_max_length else False, label_ids)
     if label_ids is not None and list(label_ids) != list(range(len(label_ids))):
         # A ClassLabel would keep the data's names on what are now the model's ids.
         dataset = dataset.cast_column("label", Value("int64"))
-    return dataset.map(encode, batched=True, load_from_cache_file=use_cache, desc="Tokenizing")
+    encoded = dataset.map(encode, batched=True, load_from_cache_file=use_cache, desc="Tokenizing")
+    _check_tokens(encoded, text_columns)
+    return encoded
+
+
+def _check_tokens(encoded: Dataset, text_columns: Sequence[str]) -> None:
+    """Tokenizers that add no special tokens, as GPT-2's, make nothing of an empty text, or padding alone."""
+    column = "attention_mask" if "attention_mask" in encoded.column_names else "input_ids"
+    empty = [number for number, tokens in enumerate(encoded[column], start=1) if not any(tokens)]
+    if empty:
+        raise NCTrainerError(
+            f"row {empty[0]} has no tokens: the tokenizer makes nothing of {' and '.join(text_columns)} there and "
+            f"adds no tokens of its own; fill in or leave out such rows ({len(empty)} of {len(encoded)})"
+        )
 
 
 def _encoder(

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.tiny import tiny_bert, tiny_tokenizer
+from helpers.tiny import tiny_bert, tiny_tokenizer, token_rows, with_labels_of
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification
 
 from nc_trainer.cli.main import main
+from nc_trainer.int8.quantize import is_int8
 
 ROWS = "".join(f"w{number} w{number + 1},{number % 3}\n" for number in range(9))
 
@@ -49,6 +51,11 @@ def configured(**changes: object) -> Callable[[Path], object]:
     return change
 
 
+def adapters(place: Path) -> None:
+    (place / "float" / "model.safetensors").unlink()
+    (place / "float" / "adapter_config.json").write_text("{}")
+
+
 def truncated(place: Path) -> None:
     path = place / "float" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
@@ -82,6 +89,9 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str]] = {
     "an empty label": (data("sentence,label\nw1,0\nw2,\n"), "row 2: no value"),
     "a stray label": (data("sentence,label\n" + ROWS + "w1,7\n"), "the model was fine-tuned with 3 label(s)"),
     "scores for classes": (data("sentence,label\nw1,0.5\nw2,1.5\n"), "regression"),
+    "a column twice": (data("sentence,label,label\nw1,0,1\n"), "line 1: 'label' names more than one column"),
+    "a text without a token": (data("sentence,label\nw1,0\n,1\n"), "row 2 has no tokens"),
+    "adapters without their model": (adapters, "--merge_adapters"),
     "not UTF-8": (data("sentence,label\nw\xe9,0\n".encode("latin-1")), "not valid UTF-8"),
     "a directory for data": (directory_for_data, "dev.csv"),
     "a null byte": (data("sentence,label\nw\0,0\n"), "line 2: a null byte"),
@@ -155,3 +165,70 @@ def test_an_int8_model_is_cut(place: Path, capsys: pytest.CaptureFixture[str]) -
     assert error.startswith(f"nc-trainer: error: {path.parent}")
     assert "model.safetensors" in error
     assert "truncated" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no data files: expected one"),
+        (["dev.csv", "--data", "dev.csv"], "2 data files: expected one"),
+        (["dev.csv", "--merge_adapters"], "holds no PEFT adapters"),
+    ],
+    ids=["no file", "two files", "no adapters to merge"],
+)
+def test_one_file_is_asked_for_and_adapters_are_looked_for(
+    arguments: list[str],
+    said: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(place)
+    assert main(["quantize", "float", *arguments]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_file_may_stand_after_the_model(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    main(["quantize", "float", "dev.csv", "--no_report"])
+    assert (place / "float-int8" / "model.safetensors").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_adapters_are_merged_where_that_is_asked_for(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peft = pytest.importorskip("peft", reason="peft is not installed")
+    monkeypatch.chdir(place)
+    config = peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query"], init_lora_weights=False)
+    model = AutoModelForSequenceClassification.from_pretrained("float")
+    peft.get_peft_model(model, config).save_pretrained("lora")
+    assert main(["quantize", "lora", "dev.csv", "--merge_adapters", "--no_report"]) in (0, 1)
+    printed = capsys.readouterr().out
+    assert "nc-trainer benchmark" in printed
+    assert f"{place / 'lora-int8-float'}" in printed
+    assert is_int8(AutoModelForSequenceClassification.from_pretrained("lora-int8"))
+    merged = peft.PeftModel.from_pretrained(AutoModelForSequenceClassification.from_pretrained("float"), "lora")
+    expected = merged.merge_and_unload().state_dict()
+    assert all(
+        torch.equal(expected[key], value) for key, value in load_file("lora-int8-float/model.safetensors").items()
+    )
+
+
+@pytest.mark.slow
+def test_the_demo_runs_on_a_model_and_a_file_of_ones_own(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    rows = with_labels_of(tiny_bert(), token_rows())
+    lines = [" ".join(f"w{token - 1}" for token in ids) for ids in rows["input_ids"]]
+    labelled = "".join(f"{line},{label}\n" for line, label in zip(lines, rows["labels"], strict=True))
+    (place / "dev.csv").write_text("sentence,label\n" + labelled)
+    status = main(["demo", "--yours", "float", "dev.csv"])
+    printed = capsys.readouterr().out
+    assert "Outcome: " in printed
+    assert "The logits are the same, bit for bit." in printed
+    assert "int8 against fp32" in printed
+    assert status == (0 if "Outcome: met" in printed else 1)
+    assert is_int8(AutoModelForSequenceClassification.from_pretrained("demo_output/int8"))
+    assert (place / "demo_output" / "int8" / "report.html").is_file()

@@ -243,15 +243,14 @@ def test_padding_is_skipped_in_what_sentence_transformers_computes(tmp_path: Pat
     assert layer.token_wise
     original = layer.batch.rows_of
 
-    def rows_of(x: torch.Tensor) -> Any:
-        found = original(x)
-        skipped.append(x.shape[0] * x.shape[1] - len(found))
+    def rows_of(x: torch.Tensor, *args: Any) -> Any:
+        found = original(x, *args)
+        skipped.append(0 if found is None else x.shape[0] * x.shape[1] - len(found))
         return found
 
     layer.batch.rows_of = rows_of
     trainer.model.predict([("the cat", "eats"), ("the old cat eats some other animal", "the bird eats bread")])
-    assert skipped
-    assert min(skipped) > 0
+    assert max(skipped) > 0
 
 
 def test_a_model_of_several_is_refused(tmp_path: Path) -> None:

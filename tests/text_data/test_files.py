@@ -43,6 +43,13 @@ def test_every_layout_gives_the_same_rows(tmp_path: Path, name: str, content: st
     assert data["train"].features["label"].names == ["neg", "pos"]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"], ids=["semicolons", "tabs"])
+def test_other_delimiters_are_seen_in_the_header(tmp_path: Path, delimiter: str) -> None:
+    content = f"text{delimiter}label\na, b; c{delimiter}1\n".replace("a, b; c", '"a, b; c"')
+    row = read_files({"train": write(tmp_path / "a.csv", content)})["train"][0]
+    assert row["text"] == "a, b; c"
+
+
 @pytest.mark.parametrize(
     ("labels", "names"),
     [
@@ -92,6 +99,8 @@ def test_a_test_file_needs_no_labels(tmp_path: Path) -> None:
         pytest.param("idx,sentence2,sentence1,label", ["sentence1", "sentence2"], id="a known pair"),
         pytest.param("headline,body,label", ["headline", "body"], id="two columns"),
         pytest.param("id,review,label", ["review"], id="one column and an id"),
+        pytest.param(",review,label", ["review"], id="row numbers that pandas wrote"),
+        pytest.param("Unnamed: 0,review,label", ["review"], id="row numbers that pandas read and wrote"),
     ],
 )
 def test_text_columns_are_found(tmp_path: Path, header: str, columns: list[str]) -> None:
@@ -109,6 +118,9 @@ def test_text_columns_are_found(tmp_path: Path, header: str, columns: list[str])
         pytest.param("a.csv", "text,label\na,\n", "row 1: no value in the column 'label'", id="no label"),
         pytest.param("a.csv", "text,label\na,0.5\nb,x\n", "row 2: label 'x' is not a number", id="not a number"),
         pytest.param("a.csv", "a,b,c,label\n1,2,3,4\n", "one or two text columns.*a, b, c", id="three texts"),
+        pytest.param("a.csv", "text,text,label\na,b,1\n", "line 1: 'text' names more than one", id="a column twice"),
+        pytest.param("a.json", '[{"a": "b", "a": "c"}]', "'a' names more than one column", id="a key twice"),
+        pytest.param("a.jsonl", '{"a": 1}\n{"a": "b", "a": "c"}\n', "line 2: 'a' names more", id="in a line"),
         pytest.param("a.csv", "label\n1\n", "one or two text columns.*found none", id="no text"),
         pytest.param("a.json", '{"text": "a", "label": 1}\n{"text"\n', "line 2: not valid json", id="broken json"),
         pytest.param("a.json", "3", "expected a list of objects", id="json number"),

@@ -51,3 +51,8 @@ def test_a_column_of_texts_is_none_of_labels() -> None:
 def test_what_is_not_clear_is_asked(unclear: list[dict[str, str]]) -> None:
     with pytest.raises(NCTrainerError, match=r"a\.csv: which column .* --label_column_name; there are text, "):
         label_column_of("a.csv", unclear, MODEL)
+
+
+def test_a_file_without_a_header_loses_no_row() -> None:
+    with pytest.raises(NCTrainerError, match=r"the first line looks like a row, because 'Positive' is a label"):
+        label_column_of("a.csv", rows(**{"good film": "a,b", "Positive": "negative,positive"}), MODEL)

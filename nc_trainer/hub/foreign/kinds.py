@@ -72,8 +72,8 @@ FOREIGN: tuple[tuple[Test, str], ...] = (
     (lambda files: files.has("quanto_qmap.json"), f"is a Quanto model: {FROM_FLOAT}"),
     (
         lambda files: files.has("adapter_config.json") and not files.has_weights(),
-        "holds PEFT adapters without their model: load it with `AutoPeftModelForSequenceClassification`, save what "
-        "`merge_and_unload()` returns, and quantize that",
+        "holds PEFT adapters without their model: merge them, with `nc-trainer quantize --merge_adapters` or "
+        "`nc_trainer.hub.merge_adapters(directory, target)`, or with `--merge_adapters` of an example script",
     ),
     (
         lambda files: files.ends(".gguf") and not files.has_weights(),
