@@ -7,7 +7,8 @@ TRANSFORMERS4 := .venv-transformers4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-fast test-transformers4 test-ecosystem fuzz-directories lint style docs transformers4-env benchmark-env clean
+.PHONY: help demo test test-fast test-transformers4 test-ecosystem fuzz-directories torture lint style docs
+.PHONY: transformers4-env benchmark-env clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -31,6 +32,10 @@ test-ecosystem: .venv-ecosystem/installed  ## run the tests with packages such a
 
 fuzz-directories: $(STAMP)  ## load 10,000 damaged int8 directories: one clear error each, or the same answers (minutes)
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m helpers.fuzzed_directories 10000
+
+torture: $(STAMP)  ## kill 200 saves and 100 searches: nothing is lost (minutes)
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m helpers.killed_saves 200
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m helpers.killed_searches 100
 
 lint: $(STAMP)  ## check style and types
 	$(BIN)/ruff check .

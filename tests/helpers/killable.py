@@ -1,12 +1,6 @@
-"""A search with trials that stop early and trials in both float dtypes, to be killed at a batch of an evaluation.
+"""A search with trials that stop early and trials in both float dtypes, to be killed at a batch of an evaluation."""
 
-As a program: `python -m helpers.killable DIRECTORY BATCH` kills itself with SIGKILL after so many batches.
-"""
-
-import os
-import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,6 +10,10 @@ from transformers import TrainerCallback
 
 from nc_trainer import TuningConfig
 from nc_trainer.report.result import QuantizationResult
+from nc_trainer.search import Trial
+
+PER_EVALUATION = 16
+"""Batches of one evaluation of all rows."""
 
 CONFIG = {
     "tuning": {
@@ -23,6 +21,16 @@ CONFIG = {
         "accuracy_criterion": {"absolute": 0.05},
     }
 }
+
+
+class Counted(TrainerCallback):
+    """How many batches were evaluated."""
+
+    def __init__(self) -> None:
+        self.batches = 0
+
+    def on_prediction_step(self, *args: Any, **kwargs: Any) -> None:
+        self.batches += 1
 
 
 class KilledAtBatch(TrainerCallback):
@@ -52,5 +60,20 @@ def search(directory: Path, callback: TrainerCallback) -> QuantizationResult:
         return trainer.quantize(TuningConfig.from_dict(CONFIG))
 
 
-if __name__ == "__main__":
-    search(Path(sys.argv[1]), KilledAtBatch(int(sys.argv[2]), lambda: os.kill(os.getpid(), signal.SIGKILL)))
+def recorded(result: QuantizationResult) -> list[tuple[Any, ...]]:
+    """Of each trial what does not depend on the clock."""
+    return [
+        (trial.number, trial.recipe, trial.state, trial.value, trial.low, trial.high, trial.share, trial.flips)
+        for trial in result.trials
+    ]
+
+
+def batches_kept(trials: Sequence[Trial], batches: int) -> int:
+    """How many batches need no repeating when so many were evaluated: those of the float model and finished trials."""
+    used = PER_EVALUATION
+    for trial in trials:
+        cost = round(trial.share * PER_EVALUATION)
+        if used + cost > batches:
+            break
+        used += cost
+    return used
