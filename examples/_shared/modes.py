@@ -39,13 +39,17 @@ def prepared_arguments(
     With `--merge_adapters` the model is the merged one, saved in OUTPUT_DIR-float.
     """
     parsed = parse_arguments(argv, data_arguments, training_arguments)
-    model_args, _, args = parsed
+    prepare(parsed[0], parsed[2])
+    return parsed
+
+
+def prepare(model_args: ModelArguments, args: QuantizationTrainingArguments) -> None:
+    """Set logging and the seed as the arguments say, and merge adapters if they say so."""
     set_up_logging(args)
     set_seed(args.seed)
     if model_args.merge_adapters is not None:
         merged = merge_beside(model_args.model_name_or_path, str(args.output_dir), model_args.merge_adapters or None)
         model_args.model_name_or_path = str(merged)
-    return parsed
 
 
 def run_modes(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, default_data_collator, set_seed
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, default_data_collator
 
 from nc_trainer import QuantizationTrainer, QuantizationTrainingArguments, TuningConfig
 from nc_trainer.text_data.glue.glue_metrics import compute_metrics_for
@@ -21,7 +21,7 @@ from nc_trainer.text_data.loading import TextData
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
 
 from _shared.arguments import ModelArguments
-from _shared.modes import run_modes, run_script, set_up_logging, write_card
+from _shared.modes import prepare, run_modes, run_script, write_card
 from glue_arguments import DataTrainingArguments, parse_arguments
 from glue_setup import Datasets, load_data, load_model, names_by_id, splits_for, tokenize_splits
 
@@ -45,8 +45,7 @@ def run_with(
     config: TuningConfig | None = None,
 ) -> None:
     """The steps of the script, in order; `config` stands in for `--tuning_config`."""
-    set_up_logging(training_args)
-    set_seed(training_args.seed)
+    prepare(model_args, training_args)
     data = load_data(data_args, model_args, training_args)
     model, tokenizer, label_ids = load_model(model_args, data, training_args)
     datasets = tokenize_splits(data, data_args, training_args, tokenizer, label_ids)
