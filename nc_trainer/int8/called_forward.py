@@ -3,6 +3,7 @@
 import inspect
 import threading
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 import torch
@@ -45,6 +46,11 @@ class _CalledForward:
         self.own = vars(model).get("forward")
         self._threads: set[int] = set()
         self.__signature__ = inspect.signature(model.forward)
+
+    @property
+    def __code__(self) -> CodeType:
+        """torch.export names the traced function by it."""
+        return type(self.model).forward.__code__
 
     def __getstate__(self) -> dict[str, Any]:
         """Calls stay in their process."""
