@@ -6,6 +6,8 @@ STAMP := .venv/installed
 TRANSFORMERS4 := .venv-transformers4
 INSTALL := -m pip install --quiet --disable-pip-version-check
 export HF_HUB_OFFLINE := 1
+# One process a core; each computes on one thread (tests/conftest.py). More than four gain little and need 2 GB each.
+IN_PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test test-fast test-transformers4 test-ecosystem fuzz-directories torture lint style docs
 .PHONY: transformers4-env benchmark-env clean
@@ -19,13 +21,13 @@ demo: $(STAMP)  ## train a small classifier, quantize it, compare both (about 4 
 	$(BIN)/nc-trainer demo
 
 test: $(STAMP)  ## run the tests, on transformers 5
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 test-fast: $(STAMP)  ## run the tests that are not marked slow, in less than two minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow"
 
 test-transformers4: $(TRANSFORMERS4)/installed  ## run the tests on transformers 4.57, in .venv-transformers4
-	$(TRANSFORMERS4)/bin/python -m pytest
+	$(TRANSFORMERS4)/bin/python -m pytest $(IN_PARALLEL)
 
 test-ecosystem: .venv-ecosystem/installed  ## run the tests with packages such as sentence-transformers, in .venv-ecosystem
 	.venv-ecosystem/bin/python -m pytest tests/ecosystem
