@@ -302,7 +302,8 @@ def _coverage(data: Mapping[str, Any]) -> Coverage:
         )
     tokens, padding, attention = data["tokens"], data["padding"], data["attention"]
     known = isinstance(padding, list) and all(side in PADDING_SIDES for side in padding)
-    if type(tokens) not in (int, type(None)) or not known or not isinstance(attention, bool):
+    is_number = tokens is None or (type(tokens) is int and tokens > 0)
+    if not is_number or not known or not isinstance(attention, bool):
         raise CheckpointError(
             f"Recipe: `coverage` is {dict(data)!r}, expected a number, sides {PADDING_SIDES} and a bool."
         )

@@ -23,16 +23,20 @@ def check_recipe(model: nn.Module, recipe: Recipe, lookup: Lookup | None = None)
         lookup: the float module of a name, where the model holds others; the model's own if left out.
 
     Raises:
-        QuantizationError: a module does not exist, cannot have its precision, cannot share an input with the rest of
-            its group or stands in two groups; an activation is none, or is not the function that is named.
+        QuantizationError: a module does not exist, has two names, cannot have its precision, cannot share an input
+            with the rest of its group or stands in two groups; an activation is none, or is not the function named.
     """
 
     def find(name: str) -> nn.Module:
         module = submodule(model, name) if lookup is None else lookup(name)
         return module.activation if isinstance(module, TakenOver) else module
 
+    names: dict[nn.Module, str] = {}
     for name, precision in recipe.modules.items():
-        check_precision(name, find(name), precision)
+        module = find(name)
+        check_precision(name, module, precision)
+        if names.setdefault(module, name) != name:
+            raise QuantizationError(f"The recipe names one module as `{names[module]}` and as `{name}`: expected one.")
     _check_groups(recipe, find)
     for name, fused in recipe.activations.items():
         _check_linear(recipe, name, "activations")
