@@ -98,7 +98,7 @@ class CurrentBatch:
         batch = _Batch(covered, _shape(mask, given.get("input_ids")))
         if covered and not _asks_for_all(model, given):
             real = None
-            if self.skips and isinstance(mask, Tensor) and mask.dim() == 2:
+            if self.skips and isinstance(mask, Tensor) and mask.dim() == 2 and not bool(mask.all()):
                 real = real_rows(_counts(mask, model, given), self.coverage.padding)
             named = len(args) <= len(self.parameters)
             batch = _Batch(covered, batch.shape, real, self._read(model, given) if named else {})

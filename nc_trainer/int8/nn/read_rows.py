@@ -27,19 +27,18 @@ def rows_at(position: str, given: Mapping[str, Any], config: Any) -> Tensor | No
     ids, mask = given.get("input_ids"), given.get("attention_mask")
     if not isinstance(ids, Tensor) or ids.dim() != 2 or not ids.numel():
         return None
-    batch, tokens = ids.shape
-    starts = torch.arange(batch).unsqueeze(1) * tokens
-    columns = [torch.zeros(batch, dtype=torch.long)]
-    if position == "last":
-        columns.append(torch.full((batch,), tokens - 1))
-        pad = pad_token_id(config)
-        if pad is not None:
-            columns.append(_last(ids != pad))
-        if mask is not None:
-            if not isinstance(mask, Tensor) or mask.shape != ids.shape:
-                return None
-            columns.append(_last(mask != 0))
-    return torch.unique(starts + torch.stack(columns, dim=1))
+    starts = torch.arange(0, ids.numel(), ids.shape[1])
+    if position == "first":
+        return starts
+    if mask is not None and (not isinstance(mask, Tensor) or mask.shape != ids.shape):
+        return None
+    found = [starts, starts + ids.shape[1] - 1]
+    pad = pad_token_id(config)
+    if pad is not None:
+        found.append(starts + _last(ids != pad))
+    if mask is not None:
+        found.append(starts + _last(mask != 0))
+    return torch.unique(torch.cat(found))
 
 
 def pad_token_id(config: Any) -> int | None:
