@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 EMULATED = "-DNC_EMULATE_AMX -DNC_EMULATE_AVX_VNNI"
+FILES = ("test_native_engine", "test_packing", "native_level")
 # AMX is emulated, but what is around its tiles is AVX-512.
 LEVELS = {"avx2": "avx2", "avx_vnni": "avx2", "avx512_vnni": "avx512_vnni", "amx": "avx512_vnni"}
 
@@ -32,7 +33,7 @@ def run_tests(level: str, cpu_flag: str, *arguments: str) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_level_returns_the_bits_of_the_definition(level: str) -> None:
-    run_tests(level, LEVELS[level], str(HERE / "test_native_engine.py"), str(HERE / "native_level.py"))
+    run_tests(level, LEVELS[level], *(str(HERE / f"{name}.py") for name in FILES))
 
 
 def test_attention_by_amx_is_softmax_attention() -> None:

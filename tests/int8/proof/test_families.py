@@ -12,6 +12,8 @@ from transformers import (
     DebertaV2Config,
     DebertaV2ForSequenceClassification,
     PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForSequenceClassification,
     T5Config,
     T5ForSequenceClassification,
     set_seed,
@@ -104,6 +106,15 @@ def test_the_gate_keeps_its_activation() -> None:
     fused = answer(model)
     swapper.apply(replace(recipe, activations={}))
     assert float((answer(model) - fused).abs().max()) < 1e-4
+
+
+def test_the_gate_of_swiglu_applies_silu_itself() -> None:
+    model = widened(
+        lambda: Qwen2ForSequenceClassification(Qwen2Config(**SIZES, num_key_value_heads=2, pad_token_id=0))
+    )
+    recipe = proven(ModuleSwapper(model), full_recipe(model), INPUTS).recipe
+    gates = {name: fused.function for name, fused in recipe.activations.items()}
+    assert gates == {f"model.layers.{layer}.mlp.gate_proj": "silu" for layer in range(2)}
 
 
 def test_big_bird_stays_sparse() -> None:
