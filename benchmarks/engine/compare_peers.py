@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.int8_peak import int8_peak_tops
+from harness.models import make_model
 from harness.process import limit_threads, restart_with_allocator, versions
 from harness.report import markdown
 from harness.runner import run_workload, scratch_directory
-from harness.workloads import WORKLOADS, calibration_batches, make_model, timed_batches
+from harness.workloads import WORKLOADS, calibration_batches, timed_batches
 from nc_trainer.benchmark import describe_machine
 from nc_trainer.benchmark.machine import available_processors
 from nc_trainer.errors import NCTrainerError

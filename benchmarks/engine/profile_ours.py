@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from harness.models import make_model
 from harness.process import limit_threads, restart_with_allocator
 from harness.report import table
-from harness.workloads import WORKLOADS, make_model, timed_batches
+from harness.workloads import WORKLOADS, timed_batches
 from nc_trainer.benchmark.machine import available_processors
 from peers.interface import Batch
 from peers.ours import quantized

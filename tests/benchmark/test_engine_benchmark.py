@@ -119,7 +119,7 @@ def test_workloads_have_the_sizes_of_their_names(
     workloads = load("harness.workloads")
     workload = workloads.WORKLOADS[name]
     with torch.device("meta"):
-        config = workloads.make_model(workload.model).config
+        config = load("harness.models").make_model(workload.model).config
     assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads) == (hidden, layers, 12)
     timed = workloads.timed_batches(workload, None, None)
     assert [tuple(batch["input_ids"].shape) for batch in timed] == [rows]
@@ -134,6 +134,68 @@ def test_text_without_its_data_says_what_is_missing(load: Callable[[str], Any]) 
 
     with pytest.raises(NCTrainerError, match=r"--glue .* and --tokenizer"):
         workloads.timed_batches(workloads.WORKLOADS["bert-mrpc"], None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        ("bert", 109.5), ("distilbert", 67.0), ("minilm", 22.7), ("xlm-roberta", 278.0), ("modernbert", 149.6),
+        ("deberta-v3", 184.4), ("qwen2", 494.0),
+    ],
+)  # fmt: skip
+def test_models_have_as_many_parameters_as_published_ones(
+    name: str, millions: float, load: Callable[[str], Any]
+) -> None:
+    with torch.device("meta"):
+        model = load("harness.models").make_model(name)
+    assert sum(parameter.numel() for parameter in model.parameters()) / 1e6 == pytest.approx(millions, rel=2e-3)
+
+
+def test_every_workload_has_its_model(load: Callable[[str], Any]) -> None:
+    models = load("harness.models").MODELS
+    assert {workload.model for workload in load("harness.workloads").WORKLOADS.values()} == set(models)
+
+
+def test_a_served_row_is_a_call_and_another_one_comes_before_it(load: Callable[[str], Any]) -> None:
+    seen: list[int] = []
+    calls = load("harness.runner").served_calls({"one": seen.append}, [0, 1, 2, 3])["one"]
+    for _ in range(5):
+        calls.before()
+        calls.run()
+    assert seen == [2, 0, 3, 1, 0, 2, 1, 3, 2, 0]
+    assert calls.share == 0.25
+
+
+@pytest.mark.parametrize(
+    ("share", "milliseconds", "expected"), [(1.0, 1.0, 60), (1.0, 1000.0, 8), (0.01, 5.0, 100), (0.01, 0.5, 1000)]
+)
+def test_rounds_fit_into_the_time_and_are_whole_passes(
+    share: float, milliseconds: float, expected: int, load: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = load("harness.runner")
+    monkeypatch.setattr(runner, "time_interleaved", lambda runs, **options: {"one": [milliseconds / 1e3] * 3})
+    calls = {"one": runner.Calls(lambda: None, lambda: None, share)}
+    assert runner.rounds_within(1.0, calls) == expected
+
+
+def test_the_slowest_of_a_hundred_rows_is_shown_of_what_is_served(
+    workload: dict[str, Any], load: Callable[[str], Any]
+) -> None:
+    workload |= {"served": True, "batches": 1}
+    workload["peers"] = [workload["peers"][2] | {"seconds": [0.004] * 98 + [0.1] * 2}]
+    lines = load("harness.report").workload_text(workload, "ours", 1.0).splitlines()
+    assert lines[2].startswith("| peer | median, ms | p99, ms |")
+    assert lines[4] == "| ours | 4.00 | 100.00 |  |  | 0.125 |"
+
+
+def test_ours_without_leaving_rows_out_gives_the_same_bits(load: Callable[[str], Any]) -> None:
+    model, ids = tiny_bert(), torch.arange(1, 41).reshape(4, 10)
+    mask = torch.ones_like(ids)
+    mask[1, 6:] = 0
+    batch = {"input_ids": ids, "attention_mask": mask}
+    with torch.inference_mode():
+        answers = [logits(load("peers.ours").quantized(model, batch, every_row), batch) for every_row in (False, True)]
+    assert torch.equal(*answers)
 
 
 @pytest.fixture

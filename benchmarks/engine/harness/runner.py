@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from peers.interface import Batch, Forward, Peer, Task, trial_milliseconds
 
 SLOW = 10
 MIN_ROUNDS, MAX_ROUNDS, WARMUP = 8, 60, 2
+ROUNDS_TO_JUDGE = 3
 Build = Callable[[str, Task], Peer]
 
 
@@ -44,8 +46,8 @@ def run_workload(
 ) -> dict[str, Any]:
     """Measure the peers `names` on one workload; a peer that fails is recorded with its error.
 
-    A timed call is one pass over all batches of the workload. `rounds` is how many; by default as many as fit
-    into `seconds`, within MIN_ROUNDS and MAX_ROUNDS.
+    A timed call is one pass over all batches of the workload, or one batch where they are served. `rounds` is how
+    many; by default as many as fit into `seconds`, within MIN_ROUNDS and MAX_ROUNDS passes.
     """
     torch._dynamo.reset()  # what was compiled for the last workload counts against the limit for this one
     with torch.inference_mode():
@@ -53,12 +55,14 @@ def run_workload(
         reference = logits(lambda batch: task.model(**batch).logits, checks)
         entries, forwards = build_all(names, task, checks, reference, build)
         if forwards:
-            time_all(entries, forwards, task.batches, rounds, seconds)
+            calls = served_calls if workload.served else passes
+            time_all(entries, calls(forwards, task.batches), rounds, seconds)
         operations = linear_operations(task.model, task.batches)
     return {
         "name": task.name,
         "model": workload.model,
-        "batches": len(task.batches),
+        "batches": 1 if workload.served else len(task.batches),
+        "served": workload.served,
         "inputs": vars(describe_workload(task.batches)),
         "linear_operations": operations,
         "peers": [vars(entry) for entry in entries.values()],
@@ -100,17 +104,45 @@ def describe(entry: Entry) -> str:
     return f"{entry.name}: logits off by {entry.error:.3f}; {entry.setting or 'ready'}"
 
 
-def time_all(
-    entries: Mapping[str, Entry],
-    forwards: Mapping[str, Forward],
-    batches: Sequence[Batch],
-    rounds: int | None,
-    seconds: float,
-) -> None:
-    """Fill in the durations, measured in turn; an untimed call of the same peer precedes each timed one."""
+@dataclass(frozen=True)
+class Calls:
+    """What is timed of one peer: `run`, after an untimed `before`; `share` of a pass over all batches is one call."""
+
+    run: Callable[[], None]
+    before: Callable[[], None]
+    share: float = 1.0
+
+
+def passes(forwards: Mapping[str, Forward], batches: Sequence[Batch]) -> dict[str, Calls]:
+    """A call is a pass over all batches."""
     runs = {name: one_pass(forward, batches) for name, forward in forwards.items()}
-    count = rounds or rounds_within(seconds, runs)
-    durations = time_interleaved(runs, warmup=WARMUP, iterations=count, before=lambda name: runs[name]())
+    return {name: Calls(run, run) for name, run in runs.items()}
+
+
+def served_calls(forwards: Mapping[str, Forward], batches: Sequence[Batch]) -> dict[str, Calls]:
+    """A call is one batch, another one each time, and before it comes another one still."""
+    return {name: Calls(*served(forward, batches), share=1 / len(batches)) for name, forward in forwards.items()}
+
+
+def served(forward: Forward, batches: Sequence[Batch]) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Functions that take the next batch, and the one that was taken half of all batches ago."""
+    half = len(batches) // 2
+    following, others = cycle(batches), cycle([*batches[half:], *batches[:half]])
+
+    def run() -> None:
+        forward(next(following))
+
+    def before() -> None:
+        forward(next(others))
+
+    return run, before
+
+
+def time_all(entries: Mapping[str, Entry], calls: Mapping[str, Calls], rounds: int | None, seconds: float) -> None:
+    """Fill in the durations, measured in turn; an untimed call of the same peer precedes each timed one."""
+    runs = {name: call.run for name, call in calls.items()}
+    count = rounds or rounds_within(seconds, calls)
+    durations = time_interleaved(runs, warmup=WARMUP, iterations=count, before=lambda name: calls[name].before())
     for name, values in durations.items():
         entries[name].seconds = values
 
@@ -123,11 +155,12 @@ def one_pass(forward: Forward, batches: Sequence[Batch]) -> Callable[[], None]:
     return run
 
 
-def rounds_within(seconds: float, runs: Mapping[str, Callable[[], None]]) -> int:
-    """How many rounds fit into `seconds`, judged by the second of two."""
-    once = time_interleaved(runs, warmup=1, iterations=1)
-    one_round = 2 * sum(values[0] for values in once.values())
-    return max(MIN_ROUNDS, min(MAX_ROUNDS, int(seconds / one_round)))
+def rounds_within(seconds: float, calls: Mapping[str, Calls]) -> int:
+    """How many rounds fit into `seconds`, judged by all but the first of a few."""
+    once = time_interleaved({name: call.run for name, call in calls.items()}, warmup=1, iterations=ROUNDS_TO_JUDGE)
+    one_round = 2 * sum(sum(values) / len(values) for values in once.values())
+    a_pass = round(1 / next(iter(calls.values())).share)
+    return max(1 if a_pass > 1 else MIN_ROUNDS, min(MAX_ROUNDS, int(seconds / one_round / a_pass))) * a_pass
 
 
 def logits(forward: Forward, batches: Batches) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the peers are given: a model of random weights and batches of random tokens or of real text."""
+"""What the peers are given beside a model: batches of random tokens or of real text."""
 
 from __future__ import annotations
 
@@ -9,57 +9,61 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    AutoTokenizer,
-    BertConfig,
-    BertForSequenceClassification,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-)
+from transformers import AutoTokenizer
 
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.text_data.loading import load_glue_folder
 
 CHECK_ROWS, CALIBRATION_ROWS = 8, 32
 TEXT_ROWS, TEXT_BATCHES, TEXT_TOKENS = 32, 3, 128
-FIRST_WORD, VOCABULARY = 1000, 30522
+SERVED_ROWS = 100
+FIRST_WORD, VOCABULARY = 1000, 30522  # every model's vocabulary has so many
 Batches = Sequence[Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One model on one kind of batch: `rows` of `tokens` random ids, or of the text of a GLUE `text` task."""
+    """One model on one kind of batch: `rows` of `tokens` random ids, or of the text of a GLUE `text` task.
+
+    A timed call takes `batches` of them, or where they are served, as by a service that is asked for one row at a
+    time, one.
+    """
 
     model: str
     rows: int
     tokens: int | None = None
     text: str | None = None
+    batches: int = 1
+    served: bool = False
 
 
-def _fixed(model: str) -> dict[str, Workload]:
-    return {
-        f"{model}-{rows}x{tokens}": Workload(model, rows, tokens) for rows, tokens in ((1, 32), (1, 128), (16, 128))
-    }
+def _fixed(model: str, shapes: Sequence[tuple[int, int]] = ((1, 32), (1, 128), (16, 128))) -> dict[str, Workload]:
+    return {f"{model}-{rows}x{tokens}": Workload(model, rows, tokens) for rows, tokens in shapes}
 
+
+def _text(model: str) -> dict[str, Workload]:
+    found = {}
+    for task in ("sst2", "mrpc"):
+        found[f"{model}-{task}"] = Workload(model, TEXT_ROWS, text=task, batches=TEXT_BATCHES)
+        found[f"{model}-{task}-served"] = Workload(model, 1, text=task, batches=SERVED_ROWS, served=True)
+    return found
+
+
+LARGER = ((1, 128), (16, 128))
 
 WORKLOADS: Mapping[str, Workload] = MappingProxyType(
     {
         **_fixed("bert"),
-        "bert-sst2": Workload("bert", TEXT_ROWS, text="sst2"),
-        "bert-mrpc": Workload("bert", TEXT_ROWS, text="mrpc"),
+        **_text("bert"),
         **_fixed("distilbert"),
         **_fixed("minilm"),
+        **_text("minilm"),
+        **_fixed("xlm-roberta", LARGER),
+        **_fixed("modernbert", LARGER),
+        **_fixed("deberta-v3", LARGER),
+        **_fixed("qwen2", LARGER),
     }
 )
-
-
-def make_model(name: str) -> nn.Module:
-    """The fp32 model called `name` in eval mode; the same weights every time."""
-    torch.manual_seed(0)
-    if name == "distilbert":
-        return DistilBertForSequenceClassification(DistilBertConfig()).eval()
-    sizes = {"num_hidden_layers": 6, "hidden_size": 384, "intermediate_size": 1536} if name == "minilm" else {}
-    return BertForSequenceClassification(BertConfig(**sizes)).eval()
 
 
 def timed_batches(workload: Workload, glue: Path | None, tokenizer: Path | None) -> Batches:
@@ -72,7 +76,7 @@ def timed_batches(workload: Workload, glue: Path | None, tokenizer: Path | None)
         return random_batches(workload, 1, seed=0)
     if glue is None or tokenizer is None:
         raise NCTrainerError("real text needs --glue (the official GLUE folders) and --tokenizer (a directory)")
-    return text_batches(workload.text, glue, tokenizer)
+    return text_batches(workload, glue, tokenizer)
 
 
 def check_batches(workload: Workload, timed: Batches) -> Batches:
@@ -96,14 +100,14 @@ def random_batches(workload: Workload, count: int, seed: int) -> Batches:
     return [{"input_ids": one, "attention_mask": torch.ones_like(one)} for one in ids]
 
 
-def text_batches(task: str, glue: Path, tokenizer: Path) -> Batches:
+def text_batches(workload: Workload, glue: Path, tokenizer: Path) -> Batches:
     """The first rows of the task's validation split, each batch padded to its longest row."""
-    data = load_glue_folder(glue, task, ["validation"])
+    data = load_glue_folder(glue, workload.text or "", ["validation"])
     words = AutoTokenizer.from_pretrained(tokenizer)
     rows = data.splits["validation"]
     batches = []
-    for start in range(0, TEXT_BATCHES * TEXT_ROWS, TEXT_ROWS):
-        texts = [rows[start : start + TEXT_ROWS][column] for column in data.text_columns]
+    for start in range(0, workload.batches * workload.rows, workload.rows):
+        texts = [rows[start : start + workload.rows][column] for column in data.text_columns]
         encoded = words(*texts, padding=True, truncation=True, max_length=TEXT_TOKENS, return_tensors="pt")
         batches.append({name: encoded[name] for name in ("input_ids", "attention_mask")})
     return batches

@@ -26,8 +26,10 @@ PEERS: Mapping[str, tuple[str, dict[str, Any]]] = MappingProxyType(
         "openvino_bf16": ("openvino_bf16", {}),
         "openvino_int8": ("openvino_int8", {"precision": "f32"}),
         "openvino_int8_bf16": ("openvino_int8", {"precision": "bf16"}),
-        "ours": ("ours", {"compiled": False}),
+        "openvino_int8_dynamic": ("openvino_int8_dynamic", {}),
+        "ours": ("ours", {}),
         "ours_compile": ("ours", {"compiled": True}),
+        "ours_all_rows": ("ours", {"every_row": True}),
     }
 )
 

@@ -1,5 +1,6 @@
 """ONNX Runtime with dynamic int8: the fastest of its quantizer's settings, with threads that spin or do not."""
 
+from collections.abc import Callable
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,6 +15,8 @@ from onnxruntime.transformers.optimizer import optimize_model
 from peers.exporting import onnx_file
 from peers.interface import Batch, Forward, Peer, Task, fastest
 
+FUSABLE = ("bert", "distilbert", "xlm-roberta")
+
 
 def build(task: Task) -> Peer:
     """Choose the graph and the weights' form first, then whether threads spin while they wait."""
@@ -21,7 +24,7 @@ def build(task: Task) -> Peer:
         f"{prepare.__name__}, per_channel={per_channel}, reduce_range={reduce_range}": quantized_file(
             prepare(task), per_channel, reduce_range
         )
-        for prepare, per_channel, reduce_range in product((plain, fused), (True, False), (False, True))
+        for prepare, per_channel, reduce_range in product(forms(task), (True, False), (False, True))
     }
     candidates = {name: partial(session, path, task.threads, False) for name, path in files.items()}
     chosen = fastest(candidates, task.batches)
@@ -29,6 +32,11 @@ def build(task: Task) -> Peer:
     spinning = {f"spinning={spin}": partial(session, path, task.threads, spin) for spin in (False, True)}
     peer = fastest(spinning, task.batches)
     return Peer(peer.forward, f"{chosen.setting}; {peer.setting}")
+
+
+def forms(task: Task) -> tuple[Callable[[Task], Path], ...]:
+    """The graph as it was exported, and where the optimizer knows the family the fused one."""
+    return (plain, fused) if task.model.config.model_type in FUSABLE else (plain,)
 
 
 def plain(task: Task) -> Path:

@@ -11,8 +11,11 @@ def converted(task: Task) -> openvino.Model:
     return openvino.Core().read_model(onnx_file(task))
 
 
-def compiled(model: openvino.Model, task: Task, precision: str) -> Forward:
-    """The model compiled for one request at a time; for the task's shape if it has only one."""
+def compiled(model: openvino.Model, task: Task, precision: str, group_size: int | None = None) -> Forward:
+    """The model compiled for one request at a time; for the task's shape if it has only one.
+
+    `group_size`: of activations that are quantized as they come, where weights are int8; None is OpenVINO's default.
+    """
     if task.shape:
         model.reshape({name: list(task.shape) for name in INPUTS})
     config = {
@@ -21,6 +24,8 @@ def compiled(model: openvino.Model, task: Task, precision: str) -> Forward:
         "INFERENCE_NUM_THREADS": str(task.threads),
         "INFERENCE_PRECISION_HINT": precision,
     }
+    if group_size is not None:
+        config["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(group_size)
     request = openvino.Core().compile_model(model, "CPU", config).create_infer_request()
 
     def forward(batch: Batch) -> torch.Tensor:
