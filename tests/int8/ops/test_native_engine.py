@@ -218,6 +218,29 @@ def test_an_activation_is_within_2e_6_of_the_true_value(activation: str, dtype: 
     assert bool(((found - expected).abs() <= allowed).all())
 
 
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh"])
+def test_gelu_in_bf16_is_the_true_value_rounded(activation: str) -> None:
+    every_bf16 = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16).float()
+    values = torch.cat([every_bf16[every_bf16.isfinite()], torch.linspace(-7, 7, 100_003)])
+    found = applied(activation, values).double()
+    expected = ACTIVATIONS[activation](values.double()).where(values > -100, 0.0)
+    last_place = 2.0 ** (expected.abs().clamp(min=1e-30).log2().floor() - 7)
+    assert bool(((found - expected).abs() <= (1 / 2 + 1 / 11) * last_place + 2e-8).all())
+    assert found[values <= -6].count_nonzero() == 0
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh"])
+def test_gelu_in_bf16_of_what_is_not_finite(activation: str) -> None:
+    assert applied(activation, torch.tensor([torch.inf, -torch.inf])).tolist() == [torch.inf, 0.0]
+    assert bool(applied(activation, torch.tensor([torch.nan, -torch.nan])).isnan().all())
+
+
+def applied(activation: str, values: Tensor) -> Tensor:
+    """The activation of fp32 values, which are a layer's biases, in bf16."""
+    weight, zeros = torch.zeros(len(values), 4, dtype=torch.int8), torch.zeros(1, 4, dtype=torch.bfloat16)
+    return native.int8_linears(zeros, [weight], [torch.ones(len(values))], [values], activation)[0][0]
+
+
 @pytest.mark.parametrize("activation", NAMES)
 def test_an_activation_of_nan_is_nan(activation: str) -> None:
     weight = torch.ones(3, 4, dtype=torch.int8)

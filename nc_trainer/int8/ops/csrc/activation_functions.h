@@ -1,11 +1,13 @@
-// Activations on vectors. V has: type, set(float), mul, div, fma(a, b, c) = a * b + c, min and max (which return their
-// second operand if one is NaN), and sign_where_beyond(z, limit, inside): the sign of z where |z| >= limit.
+// Activations on vectors. V has: type, set(float), sub, mul, div, abs, fma(a, b, c) = a * b + c, min and max (which return
+// their second operand if one is NaN), sign_where_beyond(z, limit, inside): the sign of z where |z| >= limit, and
+// lookup(table, number): an element of a table of 16, by the lowest four bits of the numbers.
 //
 // erf and tanh are rational functions z * P(z^2) / Q(z^2), fitted by weighted least squares (Lawson's algorithm) and
 // evaluated with fused multiply-adds: below 4e-7 from the true value in fp32, and exactly 1 or -1 outside the fit.
 #pragma once
 
 #include "activation.h"
+#include "gelu_pieces.h"
 
 namespace nc_trainer {
 namespace {
@@ -20,6 +22,14 @@ struct Activations {
   if constexpr (A == Activation::name) return name(x);
     NC_TRAINER_ACTIVATIONS(NC_TRAINER_CASE)
 #undef NC_TRAINER_CASE
+  }
+
+  // For results that are rounded to bf16: within 1/11 of its last place, or 2e-6 of max(1, |y|).
+  template <Activation A>
+  static T apply_for_bfloat16(T x) {
+    if constexpr (A == Activation::gelu) return relu_minus<V>(x, kGeluPieces);
+    if constexpr (A == Activation::gelu_tanh) return relu_minus<V>(x, kGeluTanhPieces);
+    return apply<A>(x);
   }
 
   template <int N>

@@ -15,14 +15,22 @@ namespace {
 struct Float8Lanes {
   using type = __m256;
   static __m256 set(float x) { return _mm256_set1_ps(x); }
+  static __m256 sub(__m256 a, __m256 b) { return _mm256_sub_ps(a, b); }
   static __m256 mul(__m256 a, __m256 b) { return _mm256_mul_ps(a, b); }
   static __m256 div(__m256 a, __m256 b) { return _mm256_div_ps(a, b); }
+  static __m256 abs(__m256 a) { return _mm256_andnot_ps(set(-0.0f), a); }
   static __m256 fma(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
   static __m256 min(__m256 a, __m256 b) { return _mm256_min_ps(a, b); }
   static __m256 max(__m256 a, __m256 b) { return _mm256_max_ps(a, b); }
   static __m256 sign_where_beyond(__m256 z, float limit, __m256 inside) {
     const __m256 high = _mm256_cmp_ps(z, set(limit), _CMP_GE_OQ), low = _mm256_cmp_ps(z, set(-limit), _CMP_LE_OQ);
     return _mm256_blendv_ps(_mm256_blendv_ps(inside, set(1.0f), high), set(-1.0f), low);
+  }
+  static __m256 lookup(const float* table, __m256 number) {
+    const __m256i bits = _mm256_castps_si256(number);  // three of them choose in a half, the fourth chooses the half
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table), bits);
+    const __m256 high = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), bits);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 28)));
   }
 };
 
@@ -58,8 +66,9 @@ __m256i output_of(const Outputs& o, int64_t r, int64_t j, int64_t n, __m256i acc
   const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), load_some(o.scale + j, n));
   __m256 y = _mm256_mul_ps(scaled, _mm256_set1_ps(o.factors[r].scale));
   if (o.bias) y = _mm256_add_ps(y, load_some(o.bias + j, n));
-  y = Activations<Float8Lanes>::apply<A>(y);
-  return o.type == Element::kBFloat16 ? bfloat16_bits(y) : _mm256_castps_si256(y);
+  using Act = Activations<Float8Lanes>;
+  return o.type == Element::kBFloat16 ? bfloat16_bits(Act::apply_for_bfloat16<A>(y))
+                                      : _mm256_castps_si256(Act::apply<A>(y));
 }
 
 template <Activation A>

@@ -11,8 +11,10 @@ namespace {
 struct Float16Lanes {
   using type = __m512;
   static __m512 set(float x) { return _mm512_set1_ps(x); }
+  static __m512 sub(__m512 a, __m512 b) { return _mm512_sub_ps(a, b); }
   static __m512 mul(__m512 a, __m512 b) { return _mm512_mul_ps(a, b); }
   static __m512 div(__m512 a, __m512 b) { return _mm512_div_ps(a, b); }
+  static __m512 abs(__m512 a) { return _mm512_abs_ps(a); }
   static __m512 fma(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
   static __m512 min(__m512 a, __m512 b) { return _mm512_min_ps(a, b); }
   static __m512 max(__m512 a, __m512 b) { return _mm512_max_ps(a, b); }
@@ -20,6 +22,9 @@ struct Float16Lanes {
     const __mmask16 high = _mm512_cmp_ps_mask(z, set(limit), _CMP_GE_OQ);
     const __mmask16 low = _mm512_cmp_ps_mask(z, set(-limit), _CMP_LE_OQ);
     return _mm512_mask_blend_ps(low, _mm512_mask_blend_ps(high, inside, set(1.0f)), set(-1.0f));
+  }
+  static __m512 lookup(const float* table, __m512 number) {
+    return _mm512_permutexvar_ps(_mm512_castps_si512(number), _mm512_load_ps(table));
   }
 };
 
@@ -104,10 +109,11 @@ void finish_bfloat16(const Outputs& o) {
     auto* out = reinterpret_cast<uint16_t*>(o.out[r]);
     int64_t j = 0;
     for (; j + 2 * kLanes <= o.n; j += 2 * kLanes)
-      _mm512_storeu_si512(out + j, Rounding::round(Act::apply<A>(row.at(j)), Act::apply<A>(row.at(j + kLanes))));
+      _mm512_storeu_si512(out + j, Rounding::round(Act::apply_for_bfloat16<A>(row.at(j)),
+                                                   Act::apply_for_bfloat16<A>(row.at(j + kLanes))));
     for (; j < o.n; j += kLanes) {
       const __mmask16 valid = first_lanes16(o.n - j);
-      const __m512 y = Act::apply<A>(row.at(j, valid));
+      const __m512 y = Act::apply_for_bfloat16<A>(row.at(j, valid));
       const __m256i bits = _mm512_castsi512_si256(Rounding::round(y, y));
       if (valid == 0xffff) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + j), bits);
