@@ -86,7 +86,7 @@ $(TRANSFORMERS4)/installed: setup.cfg constraints.txt constraints-transformers4.
 
 .venv-ecosystem/installed: setup.cfg constraints.txt
 	$(call make_venv,.venv-ecosystem)
-	.venv-ecosystem/bin/python $(INSTALL) -c constraints.txt -e '.[test,ecosystem]'
+	.venv-ecosystem/bin/python $(INSTALL) -c constraints.txt -e '.[test,ecosystem,onnx,openvino]'
 	touch $@
 
 # torch first and from the constraints, so that nothing can bring another one.

@@ -21,16 +21,14 @@ from nc_trainer.search.metric import choose_metric
 from nc_trainer.search.statistics.flips import Flips
 from nc_trainer.search.trial import Evaluation
 from nc_trainer.text_data.csv_and_json import read_rows
+from nc_trainer.trainer import QuantizationTrainer
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options, and what runs them."""
     parser.add_argument("model", type=Path, help="directory of the float model")
     parser.add_argument("int8_model", type=Path, help="directory of the int8 model")
-    loss = parser.add_mutually_exclusive_group()
-    loss.add_argument("--relative", type=float, help="loss allowed as a share of the float model's metric; 0.01")
-    loss.add_argument("--absolute", type=float, help="loss allowed in the metric's unit")
-    loss.add_argument("--tuning_config", type=Path, help="YAML file; its `tuning.accuracy_criterion` is the criterion")
+    add_criterion(parser)
     parser.add_argument("--per_label", type=float, help="how much of its recall any label may lose, as a share")
     parser.add_argument(
         "--slice", nargs="+", default=[], metavar="COLUMN", help="compare the rows of each value of these columns"
@@ -38,6 +36,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, help="write the verdict here as JSON")
     add_data(parser)
     parser.set_defaults(run=_gate)
+
+
+def add_criterion(parser: argparse.ArgumentParser) -> None:
+    """How much of the metric may be lost."""
+    loss = parser.add_mutually_exclusive_group()
+    loss.add_argument("--relative", type=float, help="loss allowed as a share of the float model's metric; 0.01")
+    loss.add_argument("--absolute", type=float, help="loss allowed in the metric's unit")
+    loss.add_argument("--tuning_config", type=Path, help="YAML file; its `tuning.accuracy_criterion` is the criterion")
 
 
 def gate(
@@ -66,16 +72,16 @@ def gate(
     """
     columns = _columns(job.data, slices)
     job = replace(job, slices=tuple(slices))
-    baseline, model = evaluation_of(job)
-    int8, int8_model = evaluation_of(replace(job, model_dir=int8_dir))
-    _check_kinds(job.model_dir, model, int8_dir, int8_model)
+    trainer, int8_trainer = make_trainer(job), make_trainer(replace(job, model_dir=int8_dir))
+    check_kinds(job.model_dir, trainer.model, int8_dir, int8_trainer.model)
+    baseline, int8 = evaluation_of(trainer), evaluation_of(int8_trainer)
     metric = choose_metric(baseline.metrics, job.metric, rule.higher_is_better)
     verdict = judge(
         Criterion(metric, rule.relative, rule.absolute),
         baseline,
         int8,
         per_label=per_label,
-        label_names=model.config.id2label,
+        label_names=trainer.model.config.id2label,
         columns=columns,
     )
     print(as_text(verdict))
@@ -86,21 +92,21 @@ def gate(
 
 def _gate(options: argparse.Namespace) -> int:
     job = job_of(options, options.model)
-    return gate(job, options.int8_model, _criterion(options), options.per_label, options.slice, options.output)
+    return gate(job, options.int8_model, criterion_of(options), options.per_label, options.slice, options.output)
 
 
-def _criterion(options: argparse.Namespace) -> AccuracyCriterion:
+def criterion_of(options: argparse.Namespace) -> AccuracyCriterion:
+    """What the options of `add_criterion` say."""
     if options.tuning_config is not None:
         return load_tuning_config(options.tuning_config).tuning.accuracy_criterion
     return AccuracyCriterion(relative=options.relative, absolute=options.absolute)
 
 
-def evaluation_of(job: Job) -> tuple[Evaluation, PreTrainedModel]:
-    """Predictions, labels and metrics of the job's model on its rows, and the model."""
-    trainer = make_trainer(job)
+def evaluation_of(trainer: QuantizationTrainer) -> Evaluation:
+    """Predictions, labels and metrics of the trainer's model on its rows."""
     found = trainer.predict(trainer.eval_dataset, metric_key_prefix="gate")
     metrics = {name.removeprefix("gate_"): value for name, value in (found.metrics or {}).items()}
-    return Evaluation(metrics, metrics.get("runtime", 0.0), found.predictions, found.label_ids), trainer.model
+    return Evaluation(metrics, metrics.get("runtime", 0.0), found.predictions, found.label_ids)
 
 
 def as_text(verdict: Verdict) -> str:
@@ -141,7 +147,8 @@ def _columns(data: Path, slices: Sequence[str]) -> dict[str, list[object]]:
     return {column: [row[column] for row in rows] for column in slices}
 
 
-def _check_kinds(float_dir: Path, model: PreTrainedModel, int8_dir: Path, int8_model: PreTrainedModel) -> None:
+def check_kinds(float_dir: Path, model: PreTrainedModel, int8_dir: Path, int8_model: PreTrainedModel) -> None:
+    """Raise an NCTrainerError unless the first is a float model and the second an int8 one of the same labels."""
     if recipe_of(model) is not None:
         raise NCTrainerError(f"{float_dir} is an int8 model; the first directory is the float one.")
     if recipe_of(int8_model) is None:

@@ -1,4 +1,4 @@
-"""`nc-trainer quantize | gate | benchmark | convert | report | demo`: try it without writing a script."""
+"""`nc-trainer quantize | gate | export | benchmark | convert | report | demo`: try it without writing a script."""
 
 import argparse
 import logging
@@ -11,7 +11,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from nc_trainer.benchmark import BenchmarkOptions
 from nc_trainer.benchmark.sources import FLOAT_DTYPES
-from nc_trainer.cli import convert_command, gate_command
+from nc_trainer.cli import convert_command, export_command, gate_command
 from nc_trainer.cli.benchmark_command import benchmark, compare
 from nc_trainer.cli.data_options import add_data, job_of, positive
 from nc_trainer.cli.demo import run as run_demo
@@ -182,6 +182,7 @@ def read_benchmark_options(options: argparse.Namespace) -> BenchmarkOptions:
 COMMANDS: tuple[tuple[str, Callable[[argparse.ArgumentParser], None], str], ...] = (
     ("quantize", _add_quantize, "turn a fine-tuned classifier int8"),
     ("gate", gate_command.add_options, "judge whether an int8 model may replace its float model"),
+    ("export", export_command.add_options, "write a model for ONNX Runtime or OpenVINO"),
     ("benchmark", _add_benchmark, "time models side by side"),
     ("convert", convert_command.add_options, "write an older or another program's int8 model in our format"),
     ("report", _add_report, "make the page of a quantized model again"),

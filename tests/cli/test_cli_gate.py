@@ -1,39 +1,18 @@
 """`nc-trainer gate`: its status says whether an int8 model may replace its float model."""
 
-import csv
 import json
 from pathlib import Path
 
 import pytest
-from helpers.tiny import sensitive_bert, tiny_tokenizer, token_rows, with_labels_of
+from helpers.float_and_int8 import float_and_int8
+from helpers.tiny import tiny_tokenizer
 
-from nc_trainer import save_for_huggingface_upstream
 from nc_trainer.cli import main
-from nc_trainer.hub import attach
-from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A float model, one in int8 everywhere, one with the fallback that it needs, and rows."""
-    place = tmp_path_factory.mktemp("gate")
-    model = sensitive_bert()
-    rows = with_labels_of(model, token_rows(60))
-    model.save_pretrained(place / "float")
-    tiny_tokenizer().save_pretrained(place / "float")
-    swapper = ModuleSwapper(model)
-    full = full_recipe(model)
-    for name, recipe in {"int8": full, "good": full.with_fallbacks(["bert.pooler.dense"])}.items():
-        swapper.apply(recipe)
-        attach(model, recipe)
-        save_for_huggingface_upstream(model, tiny_tokenizer(), place / name)
-        swapper.restore()
-    with open(place / "dev.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["sentence", "source", "label"])
-        for number, (ids, label) in enumerate(zip(rows["input_ids"], rows["labels"], strict=True)):
-            writer.writerow([" ".join(f"w{token - 1}" for token in ids), "ab"[number % 2], label])
-    return place
+    return float_and_int8(tmp_path_factory.mktemp("gate"))
 
 
 def gate(place: Path, int8: str, *options: str) -> int:
