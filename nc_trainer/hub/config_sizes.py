@@ -7,7 +7,7 @@ from typing import Any
 from nc_trainer.errors import CheckpointError
 from nc_trainer.hub.checkpoint import StoredTensor
 
-_COUNTS_MODULES = re.compile(r"(layers?|blocks?|depth|experts?|groups?)$")
+_COUNTS_MODULES = re.compile(r"(layers?|blocks?|depth|experts?|(?<!per_)groups?)$")
 _FEW = 256
 """So many modules are built in no time, and families that share weights between layers have fewer."""
 _LARGEST = 2**31 - 1

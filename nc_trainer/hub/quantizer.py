@@ -16,9 +16,10 @@ from nc_trainer.errors import CheckpointError
 from nc_trainer.hub.checkpoint import check_loaded, check_missing, check_stored, check_unexpected, read_headers
 from nc_trainer.hub.config import QUANT_METHOD, NCInt8Config
 from nc_trainer.hub.digest import check_digest
+from nc_trainer.hub.initialization import initialize_as_before, initialize_as_float
 from nc_trainer.hub.own_names import save_as_before, save_in_own_names
 from nc_trainer.hub.transformers_versions import local_checkpoint_files, tied_keys, untie
-from nc_trainer.int8.module_tree import named_modules
+from nc_trainer.int8.module_tree import named_modules, repeated_keys
 from nc_trainer.int8.nn import Int8Module
 from nc_trainer.int8.quantize import finish_loaded, swap_in_empty_modules
 
@@ -61,7 +62,7 @@ class NCInt8Quantizer(HfQuantizer):
         self, model: PreTrainedModel, checkpoint_files: Sequence[str] | None = None, **kwargs: Any
     ) -> PreTrainedModel:
         recipe, prefix = _recipe_for(model, self.quantization_config.recipe)
-        swap_in_empty_modules(model, recipe)
+        initialize_as_float(model, swap_in_empty_modules(model, recipe))
         untie(model, lambda key: isinstance(model.get_submodule(key.rpartition(".")[0]), Int8Module))
         files = checkpoint_files or local_checkpoint_files(kwargs.get("config"))
         digest = self.quantization_config.take_digest()
@@ -85,8 +86,10 @@ class NCInt8Quantizer(HfQuantizer):
 
     def update_missing_keys(self, model: PreTrainedModel, missing_keys: list[str], prefix: str) -> list[str]:
         """Called by transformers 4.57 with the keys that the checkpoint lacks."""
-        check_missing(missing_keys)
-        return missing_keys
+        repeated = repeated_keys(model)
+        lacking = [key for key in missing_keys if key not in repeated]
+        check_missing(lacking)
+        return lacking
 
     def update_unexpected_keys(self, model: PreTrainedModel, unexpected_keys: list[str]) -> list[str]:
         """Called by transformers 4.57 with the keys that the model has no place for."""
@@ -95,6 +98,7 @@ class NCInt8Quantizer(HfQuantizer):
         return unexpected_keys
 
     def _process_model_after_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
+        initialize_as_before(model)
         check_loaded(model)
         finish_loaded(model, _recipe_for(model, self.quantization_config.recipe)[0])
         save_in_own_names(model)

@@ -13,18 +13,21 @@ from torch import nn
 from transformers import CONFIG_MAPPING, PretrainedConfig, PreTrainedModel, TrainingArguments
 
 from nc_trainer.hub.files import weight_files
+from nc_trainer.int8.module_tree import repeated_keys
 
 
 def tied_keys(model: PreTrainedModel) -> set[str]:
     """Keys of the state dict that may be absent from a checkpoint because they share another key's tensor.
 
-    5 lists them; 4.57 has regular expressions that are searched for in the keys.
+    5 lists them; 4.57 has regular expressions that are searched for in the keys. Modules of several names are
+    saved under the first.
     """
     listed = getattr(model, "all_tied_weights_keys", None)
     if listed is not None:
-        return set(listed)
+        return set(listed) | repeated_keys(model)
     patterns = getattr(model, "_tied_weights_keys", None) or ()
-    return {key for key in model.state_dict() if any(re.search(pattern, key) for pattern in patterns)}
+    tied = {key for key in model.state_dict() if any(re.search(pattern, key) for pattern in patterns)}
+    return tied | repeated_keys(model)
 
 
 def untie(model: PreTrainedModel, is_untied: Callable[[str], bool]) -> None:

@@ -10,6 +10,7 @@ from nc_trainer.int8.encoder_layers import leave_fast_path
 from nc_trainer.int8.fixed_dtypes import fix_dtypes
 from nc_trainer.int8.float32_head import returns_float32, widen_head
 from nc_trainer.int8.fusion import fuse
+from nc_trainer.int8.marked_config import mark_as_quantized
 from nc_trainer.int8.module_tree import submodule
 from nc_trainer.int8.nn import CurrentBatch, Int8Linear, restore_attention, use_native_attention
 from nc_trainer.int8.nn.current_batch import parameters_of, watch_batches
@@ -32,7 +33,7 @@ def compute_as(model: nn.Module, recipe: Recipe) -> Undo:
     if recipe.float_dtype != "float32":
         undo.append(widen_head(model, recipe.float32_after))
     if recipe.quantized:
-        undo.append(fix_dtypes(model, recipe.float_dtype))
+        undo += [fix_dtypes(model, recipe.float_dtype), mark_as_quantized(model)]
     if recipe.quantized or recipe.float_dtype != "float32":
         undo.append(call_for_forward(model))
 

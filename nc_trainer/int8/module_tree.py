@@ -42,6 +42,13 @@ def names_of(model: nn.Module, module: nn.Module) -> list[str]:
     return [name for name, other in model.named_modules(remove_duplicate=False) if other is module]
 
 
+def repeated_keys(model: nn.Module) -> set[str]:
+    """Keys of the state dict under which tensors stand again, because their module has had another name before."""
+    first = {name for name, _ in model.named_modules()}
+    again = [name for name, _ in model.named_modules(remove_duplicate=False) if name not in first]
+    return {key for key in model.state_dict() if key.rpartition(".")[0] in again} if again else set()
+
+
 def place(model: nn.Module, names: Iterable[str], module: nn.Module) -> None:
     """Put `module` under each of the names."""
     for name in names:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nc_trainer.config.recipe import Precision, Recipe
 from nc_trainer.errors import QuantizationError
+from nc_trainer.int8.aligned import align_tensors
 from nc_trainer.int8.beyond_modules import compute_as
 from nc_trainer.int8.float_parts import FloatParts, cast_float_parts
 from nc_trainer.int8.module_tree import named_modules, names_of, place, submodule
@@ -72,6 +73,7 @@ class ModuleSwapper:
     """
 
     def __init__(self, model: nn.Module) -> None:
+        align_tensors(model)
         self.model = model
         self._float: dict[str, nn.Module] = {}
         self._int8: dict[str, Int8Module] = {}
@@ -129,22 +131,27 @@ class ModuleSwapper:
         return self._int8[name].train(self.model.training)
 
 
-def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> None:
+def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> dict[str, nn.Module]:
     """Replace the modules that the recipe makes int8 by empty int8 ones, for a checkpoint to fill.
+
+    Returns:
+        The modules that were replaced, by name.
 
     Raises:
         QuantizationError: the recipe does not fit the model, see `check_recipe`; the model is as it was then.
     """
     check_recipe(model, recipe)
-    for name in recipe.quantized:
-        original = submodule(model, name)
+    replaced = {name: submodule(model, name) for name in recipe.quantized}
+    for original in replaced.values():
         with torch.device(_weight(original).device):
             empty = KINDS[type(original)].empty_like(original)
         place(model, names_of(model, original), empty)
+    return replaced
 
 
 def finish_loaded(model: nn.Module, recipe: Recipe) -> None:
     """What a model needs, after a checkpoint has filled its int8 modules, to be what the recipe says."""
+    align_tensors(model)
     if recipe.float_dtype != "float32":
         cast_float_parts(model, getattr(torch, recipe.float_dtype), recipe.float32_modules)
     compute_as(model, recipe)

@@ -137,6 +137,12 @@ def test_without_a_digest_sizes_are_compared_with_the_weights(
         loader.from_pretrained(directory)
 
 
+def test_a_number_that_counts_no_modules_may_be_large(saved: tuple[Path, Tensor]) -> None:
+    directory, answer = saved
+    edit(directory, {"num_codevectors_per_group": 320, "max_length": 10**6}, "config_digest")
+    assert torch.equal(logits(OptimizedModel.from_pretrained(directory)), answer)
+
+
 @LOADERS
 @pytest.mark.parametrize("value", [{}, None, 5, {"quant_method": "nc_int9"}, {"quant_method": ["nc_int8"]}], ids=str)
 def test_int8_weights_without_a_recipe_are_an_error(saved: tuple[Path, Tensor], loader: Any, value: Any) -> None:
