@@ -9,7 +9,7 @@ export HF_HUB_OFFLINE := 1
 # One process a core; each computes on one thread (tests/conftest.py). More than four gain little and need 2 GB each.
 IN_PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test test-fast test-transformers4 test-ecosystem fuzz-directories torture lint style docs
+.PHONY: help demo test test-fast test-transformers4 test-ecosystem families fuzz-directories torture lint style docs
 .PHONY: transformers4-env benchmark-env clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -38,6 +38,10 @@ fuzz-directories: $(STAMP)  ## load 10,000 damaged int8 directories: one clear e
 torture: $(STAMP)  ## kill 200 saves and 100 searches: nothing is lost (minutes)
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m helpers.killed_saves 200
 	cd tests && PYTHONPATH=.. ../$(BIN)/python -m helpers.killed_searches 100
+
+families: $(STAMP) $(TRANSFORMERS4)/installed  ## try every class of both lines of transformers, and write docs/families.md
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m helpers.families.page ../docs/families.md
+	cd tests && PYTHONPATH=.. ../$(TRANSFORMERS4)/bin/python -m helpers.families.page ../docs/families.md
 
 lint: $(STAMP)  ## check style and types
 	$(BIN)/ruff check .
