@@ -20,6 +20,8 @@ from nc_trainer.errors import (
 )
 from nc_trainer.hub import (
     OptimizedModel,
+    OptimizedModelForAudioClassification,
+    OptimizedModelForImageClassification,
     OptimizedModelForMultipleChoice,
     OptimizedModelForQuestionAnswering,
     OptimizedModelForSeq2SeqLM,
@@ -40,6 +42,8 @@ __all__ = [
     "ConfigError",
     "NCTrainerError",
     "OptimizedModel",
+    "OptimizedModelForAudioClassification",
+    "OptimizedModelForImageClassification",
     "OptimizedModelForMultipleChoice",
     "OptimizedModelForQuestionAnswering",
     "OptimizedModelForSeq2SeqLM",

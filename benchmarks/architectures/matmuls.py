@@ -12,7 +12,13 @@ from torch.utils.flop_counter import flop_registry
 from nc_trainer.int8.module_tree import submodule
 
 aten = torch.ops.aten
-MULTIPLIED = {aten.mm: (0, 1), aten.bmm: (0, 1), aten.addmm: (1, 2), aten.baddbmm: (1, 2)}
+MULTIPLIED = {
+    aten.mm: (0, 1),
+    aten.bmm: (0, 1),
+    aten.addmm: (1, 2),
+    aten.baddbmm: (1, 2),
+    aten.convolution: (0, 1),
+}
 """Which arguments an operator multiplies; the others are added."""
 COPIES = (aten.clone, aten._to_copy)
 """What they return is still the parameter that they were given."""
@@ -53,6 +59,8 @@ class MatmulWatch(TorchDispatchMode):
             raise NotImplementedError(f"{operator} multiplies matrices and is not counted here.")
         elif operator in COPIES:
             self._is_copy(out, args[0])
+        elif operator == aten._weight_norm_interface:
+            self._is_copy(out[0], args[0])
         return out
 
     def _name(self, tensor: Tensor) -> set[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import ClassLabel, Dataset, load_dataset
+from datasets.exceptions import DatasetsError
 
 from _shared.arguments import DataArguments, ModelArguments, purposes
 from _shared.modes import check_purposes, first_rows
@@ -64,8 +65,8 @@ def _from_hub(data_args: DataArguments, model_args: ModelArguments) -> Any:
     name, config = data_args.dataset_name, data_args.dataset_config_name
     try:
         return load_dataset(name, config, cache_dir=model_args.cache_dir, token=model_args.hub_options["token"])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, DatasetsError) as error:
         raise NCTrainerError(
-            f"could not load the dataset '{name}': {error}\n"
+            f"could not load the dataset '{name}': {error.__cause__ or error}\n"
             "Without the hub, use --train_file and --validation_file with csv or json files."
         ) from error

@@ -7,6 +7,8 @@ from nc_trainer.hub.describe import describe_engine
 from nc_trainer.hub.optimized_model import OptimizedModel
 from nc_trainer.hub.quantizer import NCInt8Quantizer, attach, detached, recipe_of
 from nc_trainer.hub.task_models import (
+    OptimizedModelForAudioClassification,
+    OptimizedModelForImageClassification,
     OptimizedModelForMultipleChoice,
     OptimizedModelForQuestionAnswering,
     OptimizedModelForSeq2SeqLM,
@@ -22,6 +24,8 @@ __all__ = [
     "NCInt8Config",
     "NCInt8Quantizer",
     "OptimizedModel",
+    "OptimizedModelForAudioClassification",
+    "OptimizedModelForImageClassification",
     "OptimizedModelForMultipleChoice",
     "OptimizedModelForQuestionAnswering",
     "OptimizedModelForSeq2SeqLM",

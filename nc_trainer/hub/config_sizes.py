@@ -7,8 +7,9 @@ from typing import Any
 from nc_trainer.errors import CheckpointError
 from nc_trainer.hub.checkpoint import StoredTensor
 
-_COUNTS_MODULES = re.compile(r"(layers?|blocks?|depth|experts?|(?<!per_)groups?)$")
-_FEW = 256
+_COUNTS_MODULES = re.compile(r"(layers?|blocks?|depth|hidden_groups)$")
+"""Other groups are those of convolutions and codebooks."""
+_FEW = 1024
 """So many modules are built in no time, and families that share weights between layers have fewer."""
 _LARGEST = 2**31 - 1
 
@@ -21,15 +22,15 @@ def check_sizes(config: Mapping[str, Any], stored: Mapping[str, StoredTensor]) -
         stored: the tensors of the weights.
 
     Raises:
-        CheckpointError: it asks for more layers than there are tensors, for more labels than a tensor has rows, or
-            holds a number that is no size.
+        CheckpointError: it asks for more layers than there are tensors, for more labels or experts than a tensor has
+            rows, or holds a number that is no size.
     """
     rows = max([_FEW, *(size for tensor in stored.values() for size in tensor.shape)])
     for key, value in _integers("", config):
         most = _LARGEST
         if _COUNTS_MODULES.search(key):
             most = max(_FEW, len(stored))
-        elif key.endswith("labels"):
+        elif key == "num_labels" or key.endswith("experts"):
             most = rows
         if abs(value) > most:
             raise CheckpointError(

@@ -63,3 +63,15 @@ class OptimizedModelForSeq2SeqLM(_OptimizedModelForTask):
     """`OptimizedModel` for encoder-decoders that generate text."""
 
     classes = transformers.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+
+
+class OptimizedModelForImageClassification(_OptimizedModelForTask):
+    """`OptimizedModel` for the label of a picture."""
+
+    classes = transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
+
+
+class OptimizedModelForAudioClassification(_OptimizedModelForTask):
+    """`OptimizedModel` for the label of a sound."""
+
+    classes = transformers.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING

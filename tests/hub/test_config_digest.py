@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from helpers.logits import logits
 from helpers.tiny import tiny_bert
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertForSequenceClassification
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassification, BertForSequenceClassification
 
 from nc_trainer import CheckpointError, OptimizedModel, save_for_huggingface_upstream
 from nc_trainer.hub import attach
+from nc_trainer.hub.checkpoint import StoredTensor
+from nc_trainer.hub.config_sizes import check_sizes
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 LOADERS = pytest.mark.parametrize(
@@ -141,6 +144,16 @@ def test_a_number_that_counts_no_modules_may_be_large(saved: tuple[Path, Tensor]
     directory, answer = saved
     edit(directory, {"num_codevectors_per_group": 320, "max_length": 10**6}, "config_digest")
     assert torch.equal(logits(OptimizedModel.from_pretrained(directory)), answer)
+
+
+@pytest.mark.parametrize("task", ["SEQUENCE", "IMAGE", "AUDIO"])
+def test_a_config_is_not_refused_for_what_transformers_says_by_default(task: str) -> None:
+    """It is read while it is saved, when it has no digest yet."""
+    tables = transformers.models.auto.modeling_auto
+    for model_type in getattr(tables, f"MODEL_FOR_{task}_CLASSIFICATION_MAPPING_NAMES"):
+        config = CONFIG_MAPPING[model_type]()
+        rows = StoredTensor("F32", (max(config.num_labels, getattr(config, "num_experts", None) or 1), 8))
+        check_sizes(json.loads(config.to_json_string(use_diff=False)), {"classifier.weight": rows})
 
 
 @LOADERS

@@ -8,6 +8,7 @@ import torch
 from helpers.encoder_decoders import small_encoder_decoder
 from helpers.tiny import tiny_bert, tiny_tokenizer
 from transformers import (
+    ASTForAudioClassification,
     BartForConditionalGeneration,
     BertForMultipleChoice,
     BertForQuestionAnswering,
@@ -17,6 +18,7 @@ from transformers import (
     GPT2Config,
     GPT2ForSequenceClassification,
     PreTrainedModel,
+    ViTForImageClassification,
     set_seed,
 )
 
@@ -31,7 +33,11 @@ BERT_TASKS: dict[str, type[PreTrainedModel]] = {
     "QuestionAnswering": BertForQuestionAnswering,
     "MultipleChoice": BertForMultipleChoice,
 }
-TASKS = BERT_TASKS | {"Seq2SeqLM": BartForConditionalGeneration}
+MEDIA_TASKS: dict[str, type[PreTrainedModel]] = {
+    "ImageClassification": ViTForImageClassification,
+    "AudioClassification": ASTForAudioClassification,
+}
+TASKS = BERT_TASKS | MEDIA_TASKS | {"Seq2SeqLM": BartForConditionalGeneration}
 
 
 def facade(task: str) -> type[OptimizedModel]:
@@ -42,6 +48,9 @@ def float_model(task: str) -> PreTrainedModel:
     if task == "Seq2SeqLM":
         return small_encoder_decoder("bart")
     set_seed(0)
+    if task in MEDIA_TASKS:
+        sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+        return TASKS[task](TASKS[task].config_class(**sizes, num_labels=2)).eval()
     return TASKS[task](tiny_bert(num_labels=2).config).eval()
 
 
