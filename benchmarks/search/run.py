@@ -171,19 +171,22 @@ class timed_ranking:
 def record(problem: Problem, setting: Setting, strategy: str) -> dict[str, Any]:
     """What one search found and what it cost."""
     result, seconds = search(problem, setting, strategy)
+    recipe = result.recipe
     before = accuracy_of(problem.model, setting, setting.held_out)
     after = accuracy_of(result.model, setting, setting.held_out)
     return {
         "strategy": strategy,
-        "modules": len(result.recipe.modules),
+        "modules": len(recipe.modules),
         "planted": len(problem.sensitive),
         "outcome": result.outcome,
         "trials": len(result.trials),
         "evaluations": sum(trial.share for trial in result.trials),
         "pruned": sum(trial.state == "pruned" for trial in result.trials),
-        "in_float": len(result.recipe.fallbacks),
-        "missed": sorted(set(problem.sensitive) - set(result.recipe.fallbacks)),
-        "not_needed": sorted(set(result.recipe.fallbacks) - set(problem.sensitive)),
+        "in_float": len(recipe.fallbacks),
+        "with_columns_in_float": len(recipe.float_columns),
+        "columns_in_float": sum(len(columns) for columns in recipe.float_columns.values()),
+        "missed": sorted(set(problem.sensitive) - {*recipe.fallbacks, *recipe.float_columns}),
+        "not_needed": sorted({*recipe.fallbacks, *recipe.float_columns} - set(problem.sensitive)),
         "float_accuracy": result.baseline.value,
         "accuracy": result.chosen.value,
         "held_out_float_accuracy": before,

@@ -24,13 +24,19 @@ class CalibrationConfig(Section, path="quantization.calibration"):
 
 @dataclass(frozen=True, kw_only=True)
 class RecipesConfig(Section, path="quantization.recipes"):
-    """Which ends of the model may be int8."""
+    """Which ends of the model may be int8, and what may be tried before a module falls back."""
 
     first_conv_or_matmul_quantization: bool = setting(
         True, flag(), "Whether the first linear module may be int8; false keeps it in float."
     )
     last_conv_or_matmul_quantization: bool = setting(
         True, flag(), "Whether the last linear module may be int8; false keeps it in float."
+    )
+    float_columns: bool = setting(
+        True,
+        flag(),
+        "Whether `basic` may keep a few columns of a module's input in float where that takes its damage away, before "
+        "the whole module falls back. Not in the original.",
     )
 
 
@@ -47,7 +53,8 @@ class QuantizationConfig(Section, path="quantization"):
         default_factory=CalibrationConfig, metadata={"help": "Data that ranks the modules."}
     )
     recipes: RecipesConfig = field(
-        default_factory=RecipesConfig, metadata={"help": "Which ends of the model may be int8."}
+        default_factory=RecipesConfig,
+        metadata={"help": "Which ends may be int8, and what is tried before a fallback."},
     )
     model_wise: FrozenMapping | None = setting(None, module_rule(), "What every module that can be int8 may be.")
     optype_wise: FrozenMapping | None = setting(

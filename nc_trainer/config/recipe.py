@@ -1,6 +1,6 @@
 """Recipe: which module gets which precision. The one description of a quantized model."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from types import MappingProxyType
@@ -83,6 +83,8 @@ class Recipe:
             computes in it; empty for none.
         float32_modules: the modules whose own parameters and buffers stay float32 for that.
         coverage: for which calls all this was proven.
+        float_columns: by the name of a linear module that is int8, the columns of its input, in rising order, that it
+            multiplies in float beside the others; nothing is kept of modules in float.
     """
 
     modules: Mapping[str, Precision]
@@ -96,6 +98,7 @@ class Recipe:
     float32_after: str = ""
     float32_modules: tuple[str, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+    float_columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key, known in CHOICES.items():
@@ -110,6 +113,12 @@ class Recipe:
         object.__setattr__(self, "token_wise", tuple(self.token_wise))
         object.__setattr__(self, "read_rows", MappingProxyType(dict(self.read_rows)))
         object.__setattr__(self, "float32_modules", tuple(self.float32_modules))
+        columns = {
+            name: tuple(columns)
+            for name, columns in self.float_columns.items()
+            if columns and self.modules.get(name) is not Precision.FLOAT
+        }
+        object.__setattr__(self, "float_columns", MappingProxyType(columns))
 
     def __hash__(self) -> int:
         return hash((frozenset(self.modules.items()), self.float_dtype, self.attention, self.padding))
@@ -135,6 +144,10 @@ class Recipe:
             raise QuantizationError(f"Recipe: no such modules: {sorted(unknown)}.")
         kept = {name: Precision.FLOAT if name in chosen else value for name, value in self.modules.items()}
         return replace(self, modules=kept)
+
+    def with_float_columns(self, columns: Mapping[str, Sequence[int]]) -> "Recipe":
+        """The same recipe with these columns of these modules' inputs in float, and no others."""
+        return replace(self, float_columns={name: tuple(numbers) for name, numbers in columns.items()})
 
     def only(self, names: Iterable[str]) -> "Recipe":
         """The same recipe with every module but these in float."""
@@ -180,6 +193,7 @@ class Recipe:
             },
             token_wise=tuple(kept[name] for name in self.token_wise if name in kept),
             read_rows={},
+            float_columns={kept[name]: columns for name, columns in self.float_columns.items() if name in kept},
             float32_after=self.float32_after.removeprefix(prefix) if self.float32_after.startswith(prefix) else "",
             float32_modules=tuple(
                 name.removeprefix(prefix)
@@ -203,6 +217,7 @@ class Recipe:
             "float32_after": self.float32_after,
             "float32_modules": list(self.float32_modules),
             "coverage": {**asdict(self.coverage), "padding": list(self.coverage.padding)},
+            "float_columns": {name: list(columns) for name, columns in self.float_columns.items()},
         }
 
     @classmethod
@@ -233,13 +248,15 @@ class Recipe:
             data["float32_after"],
             tuple(data["float32_modules"]),
             _coverage(data["coverage"]),
+            data["float_columns"],
         )
 
 
 FIRST_VERSION = {"attention": "model", "padding": "compute", "shared_inputs": [], "activations": {}}
+ADDED: dict[str, dict[str, Any]] = {"read_rows": {}, "float_columns": {}}
+"""What a description of the current version may leave out."""
 SECOND_VERSION = {
     "token_wise": [],
-    "read_rows": {},
     "float32_after": "",
     "float32_modules": [],
     "coverage": {"tokens": None, "padding": [], "attention": True},
@@ -257,6 +274,7 @@ KEYS = {
     "float32_after": str,
     "float32_modules": list,
     "coverage": Mapping,
+    "float_columns": Mapping,
 }
 
 
@@ -269,9 +287,9 @@ def _upgraded(data: Mapping[str, Any]) -> Mapping[str, Any]:
             "The model was probably written by a newer nc_trainer: upgrade it."
         )
     if version == FORMAT_VERSION:
-        return {"read_rows": {}, **data}
+        return {**ADDED, **data}
     missing = {**FIRST_VERSION, **SECOND_VERSION} if version == 1 else SECOND_VERSION
-    return {**missing, **data, "format_version": FORMAT_VERSION}
+    return {**ADDED, **missing, **data, "format_version": FORMAT_VERSION}
 
 
 def _check_keys(data: Mapping[str, Any]) -> None:
@@ -289,6 +307,16 @@ def _check_keys(data: Mapping[str, Any]) -> None:
         )
     if not all(isinstance(position, str) and position in READ_AT for position in data["read_rows"].values()):
         raise CheckpointError(f"Recipe: `read_rows` is {data['read_rows']!r}, expected modules with one of {READ_AT}.")
+    if not all(_are_columns(columns) for columns in data["float_columns"].values()):
+        raise CheckpointError(
+            f"Recipe: `float_columns` is {data['float_columns']!r}, expected lists of column numbers in rising order."
+        )
+
+
+def _are_columns(value: Any) -> bool:
+    if not isinstance(value, list) or not all(type(number) is int and number >= 0 for number in value):
+        return False
+    return bool(value) and value == sorted(set(value))
 
 
 def _is_pair(value: Any) -> bool:

@@ -76,7 +76,7 @@ class ModuleSwapper:
         align_tensors(model)
         self.model = model
         self._float: dict[str, nn.Module] = {}
-        self._int8: dict[str, Int8Module] = {}
+        self._int8: dict[tuple[str, tuple[int, ...]], Int8Module] = {}
         self._names: dict[str, list[str]] = {}
         self._float_parts = FloatParts(model)
         self._undo: Callable[[], None] = lambda: None
@@ -92,7 +92,7 @@ class ModuleSwapper:
         for name in recipe.modules:
             self._remember(name)
         for name, precision in recipe.modules.items():
-            module = self._float[name] if precision is Precision.FLOAT else self._int8_module(name)
+            module = self._float[name] if precision is Precision.FLOAT else self._int8_module(name, recipe)
             place(self.model, self._names[name], module)
         if recipe.float_dtype != "float32":
             self._float_parts.cast(getattr(torch, recipe.float_dtype), recipe.float32_modules)
@@ -123,12 +123,13 @@ class ModuleSwapper:
             self._float[name] = submodule(self.model, name)
             self._names[name] = names_of(self.model, self._float[name])
 
-    def _int8_module(self, name: str) -> Int8Module:
-        if name not in self._int8:
+    def _int8_module(self, name: str, recipe: Recipe) -> Int8Module:
+        key = name, recipe.float_columns.get(name, ())
+        if key not in self._int8:
             original = self._float[name]
-            self._int8[name] = KINDS[type(original)].from_float(original)
-            share_hooks(original, self._int8[name])
-        return self._int8[name].train(self.model.training)
+            self._int8[key] = KINDS[type(original)].from_float(original, **_columns(recipe, name))
+            share_hooks(original, self._int8[key])
+        return self._int8[key].train(self.model.training)
 
 
 def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> dict[str, nn.Module]:
@@ -142,9 +143,9 @@ def swap_in_empty_modules(model: nn.Module, recipe: Recipe) -> dict[str, nn.Modu
     """
     check_recipe(model, recipe)
     replaced = {name: submodule(model, name) for name in recipe.quantized}
-    for original in replaced.values():
+    for name, original in replaced.items():
         with torch.device(_weight(original).device):
-            empty = KINDS[type(original)].empty_like(original)
+            empty = KINDS[type(original)].empty_like(original, **_columns(recipe, name))
         place(model, names_of(model, original), empty)
     return replaced
 
@@ -155,6 +156,11 @@ def finish_loaded(model: nn.Module, recipe: Recipe) -> None:
     if recipe.float_dtype != "float32":
         cast_float_parts(model, getattr(torch, recipe.float_dtype), recipe.float32_modules)
     compute_as(model, recipe)
+
+
+def _columns(recipe: Recipe, name: str) -> dict[str, tuple[int, ...]]:
+    """What a kind of module that knows columns in float is told of them."""
+    return {"columns": recipe.float_columns[name]} if name in recipe.float_columns else {}
 
 
 def _weight(module: nn.Module) -> Tensor:

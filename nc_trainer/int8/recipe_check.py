@@ -24,7 +24,8 @@ def check_recipe(model: nn.Module, recipe: Recipe, lookup: Lookup | None = None)
 
     Raises:
         QuantizationError: a module does not exist, has two names, cannot have its precision, cannot share an input
-            with the rest of its group or stands in two groups; an activation is none, or is not the function named.
+            with the rest of its group or stands in two groups, or has no such columns; an activation is none, or is
+            not the function named.
     """
 
     def find(name: str) -> nn.Module:
@@ -45,6 +46,9 @@ def check_recipe(model: nn.Module, recipe: Recipe, lookup: Lookup | None = None)
         _check_linear(recipe, name, "token_wise")
     for name in recipe.read_rows:
         _check_linear(recipe, name, "read_rows")
+    for name, columns in recipe.float_columns.items():
+        _check_linear(recipe, name, "float_columns")
+        _check_columns(name, columns, find(name))
     for name in (*recipe.float32_modules, *([recipe.float32_after] if recipe.float32_after else [])):
         find(name)
 
@@ -88,6 +92,15 @@ def _check_activation(name: str, fused: FusedActivation, module: nn.Module) -> N
         raise QuantizationError(
             f"The recipe has `{name}` apply {fused.function!r} in place of `{fused.module}`, "
             f"which is a {type(module).__name__}{f' and computes {found!r}' if found else ', no known activation'}."
+        )
+
+
+def _check_columns(name: str, columns: tuple[int, ...], module: nn.Module) -> None:
+    width = _in_features(module)
+    if width is None or columns[0] < 0 or columns[-1] >= width or list(columns) != sorted(set(columns)):
+        raise QuantizationError(
+            f"The recipe keeps the columns {list(columns)} of `{name}` in float, expected column numbers in rising "
+            f"order of a linear layer: it is a {type(module).__name__} with {width or 'no such'} input features."
         )
 
 

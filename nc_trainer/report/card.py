@@ -139,6 +139,9 @@ def _recipe(data: ReportData) -> str:
         names = ", ".join(f"`{name}`" for name in data.counted(recipe.fallbacks[:SHOWN_FALLBACKS]))
         more = len(recipe.fallbacks) - SHOWN_FALLBACKS
         lines.append(f"- in float: {names}" + (f" and {more} more" if more > 0 else ""))
+    if recipe.float_columns:
+        names = ", ".join(f"`{name}` ({len(columns)})" for name, columns in recipe.float_columns.items())
+        lines.append(f"- with a few input columns in float: {names}")
     lines.append(f"- everything else: {recipe.float_dtype}")
     lines.append(f"- {share(data.int8_share(data.chosen_trial))} of the weights of these modules are int8")
     return "\n".join(lines)

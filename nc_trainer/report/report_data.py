@@ -257,10 +257,12 @@ def _from_dict(data: Mapping[str, Any]) -> ReportData:
 
 
 def _trial(recipe: Recipe, data: Mapping[str, Any]) -> Trial:
-    fields = {key: value for key, value in data.items() if key not in ("state", "fallbacks", "float_dtype")}
+    fields = {
+        key: value for key, value in data.items() if key not in ("state", "fallbacks", "float_columns", "float_dtype")
+    }
     if data["number"] == 0:
         return trial_from(fields | {"recipe": recipe.in_float()})
-    own = recipe.with_fallbacks(data["fallbacks"])
+    own = recipe.with_fallbacks(data["fallbacks"]).with_float_columns(data.get("float_columns", {}))
     changed = own.float_dtype != data["float_dtype"]
     return trial_from(fields | {"recipe": own.with_rest_in(data["float_dtype"]) if changed else own})
 

@@ -152,9 +152,16 @@ class Conclusion:
     def _key(self, trial: CompleteTrial) -> float:
         return self.reference.criterion.metric.key(trial.value)
 
-    def _preference(self, trial: CompleteTrial) -> tuple[int, bool, float]:
-        """Of accepted trials: the most weights in int8, then a rest that is narrower than float32, then the metric."""
-        return self._int8_weights(trial), trial.recipe.float_dtype != "float32", self._key(trial)
+    def _preference(self, trial: CompleteTrial) -> tuple[int, int, bool, float]:
+        """Of accepted trials: the most weights in int8, then the fewest modules that have columns in float, then a
+        rest that is narrower than float32, then the metric."""
+        recipe = trial.recipe
+        return (
+            self._int8_weights(trial),
+            -len(recipe.float_columns),
+            recipe.float_dtype != "float32",
+            self._key(trial),
+        )
 
     def _int8_weights(self, trial: Trial) -> int:
         return sum(self.weights[name] for name in trial.recipe.quantized)

@@ -114,10 +114,12 @@ class Trial:
         return "pruned" if self.error is None else "failed"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; of the recipe only what fell back."""
+        """JSON-able; of the recipe only what fell back, and columns in float."""
         own = {key: value for key, value in vars(self).items() if key not in ("recipe", "metrics", "objectives")}
         mappings = {"metrics": dict(self.metrics), "objectives": dict(self.objectives)}
-        return own | mappings | {"state": self.state} | {"fallbacks": list(self.recipe.fallbacks)}
+        columns = {name: list(numbers) for name, numbers in self.recipe.float_columns.items()}
+        recipe = {"fallbacks": list(self.recipe.fallbacks), "float_columns": columns}
+        return own | mappings | {"state": self.state} | recipe
 
 
 @dataclass(frozen=True)

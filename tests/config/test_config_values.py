@@ -36,7 +36,11 @@ def test_the_defaults_are_these() -> None:
         "quantization": {
             "approach": "post_training_dynamic_quant",
             "calibration": {"sampling_size": 64},
-            "recipes": {"first_conv_or_matmul_quantization": True, "last_conv_or_matmul_quantization": True},
+            "recipes": {
+                "first_conv_or_matmul_quantization": True,
+                "last_conv_or_matmul_quantization": True,
+                "float_columns": True,
+            },
             "model_wise": None,
             "optype_wise": None,
             "op_wise": None,

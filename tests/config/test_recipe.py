@@ -74,11 +74,20 @@ def test_an_unknown_fallback_is_refused() -> None:
         ({"coverage": {"tokens": 512}}, "expected `coverage` to have tokens, padding and attention"),
         ({"coverage": {"tokens": "512", "padding": [], "attention": True}}, "`coverage` is .*expected a number"),
         ({"coverage": {"tokens": 512, "padding": ["up"], "attention": True}}, "`coverage` is .*sides"),
+        ({"float_columns": {"a": [3, 1]}}, "`float_columns` is .*in rising order"),
+        ({"float_columns": {"a": [1, 1]}}, "`float_columns` is .*in rising order"),
+        ({"float_columns": {"a": [-1]}}, "`float_columns` is .*in rising order"),
+        ({"float_columns": {"a": [True]}}, "`float_columns` is .*in rising order"),
+        ({"float_columns": {"a": []}}, "`float_columns` is .*in rising order"),
+        ({"float_columns": {"a": 1}}, "`float_columns` is .*in rising order"),
+        ({"float_columns": ["a"]}, "`float_columns` is \\['a'\\], expected a Mapping"),
         ({"extra": 1}, "expected the keys"),
     ],
     ids=[
         *("version", "precision", "shape", "shared-inputs", "activations", "token-wise"),
-        *("read-rows", "read-rows-shape", "coverage-keys", "coverage-tokens", "coverage-sides", "unknown-key"),
+        *("read-rows", "read-rows-shape", "coverage-keys", "coverage-tokens", "coverage-sides"),
+        *("columns-falling", "columns-twice", "columns-negative", "columns-bool", "columns-none", "columns-number"),
+        *("columns-shape", "unknown-key"),
     ],
 )
 def test_a_damaged_description_is_refused(change: dict[str, object], message: str) -> None:
@@ -96,11 +105,21 @@ def test_the_first_version_had_no_fusions() -> None:
     assert Recipe.from_dict(old) == Recipe({"a": Precision.FLOAT})
 
 
-def test_a_description_of_this_version_may_be_without_read_rows() -> None:
+@pytest.mark.parametrize("key", ["read_rows", "float_columns"])
+def test_a_description_of_this_version_may_be_without(key: str) -> None:
     recipe = Recipe({"a": Precision.INT8_DYNAMIC}, token_wise=("a",))
     data = recipe.to_dict()
-    del data["read_rows"]
+    del data[key]
     assert Recipe.from_dict(data) == recipe
+
+
+def test_columns_are_kept_of_what_is_int8() -> None:
+    recipe = Recipe({"bert.a": Precision.INT8_DYNAMIC, "b": Precision.INT8_DYNAMIC})
+    columns = recipe.with_float_columns({"bert.a": [1, 7], "b": [0]})
+    assert Recipe.from_dict(json.loads(json.dumps(columns.to_dict()))) == columns
+    assert columns.with_fallbacks(["b"]) == recipe.with_fallbacks(["b"]).with_float_columns({"bert.a": [1, 7]})
+    assert columns.without_prefix("bert.", {"a"}).float_columns == {"a": (1, 7)}
+    assert columns != recipe
 
 
 def test_in_float_is_the_model_as_it_was() -> None:

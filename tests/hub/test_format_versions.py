@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 import torch
 from helpers.logits import logits
+from helpers.tiny import tiny_bert
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 
 from nc_trainer import OptimizedModel, save_for_huggingface_upstream
 from nc_trainer.config.recipe import FORMAT_VERSION
+from nc_trainer.hub import attach
+from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 VERSIONS = sorted(path for path in (Path(__file__).parent / "format_versions").iterdir() if path.name.isdecimal())
 versions = pytest.mark.parametrize("directory", VERSIONS, ids=lambda directory: directory.name)
@@ -65,10 +68,14 @@ def read_by_the_page(directory: Path) -> BertForSequenceClassification:
     content = b"".join(path.read_bytes() for path in files(directory))
     assert recipe.get("digest") in (None, hashlib.sha256(content).hexdigest())
     stored = {key: tensor for path in files(directory) for key, tensor in load_file(path).items()}
-    state = {key: tensor for key, tensor in stored.items() if not key.endswith((".qweight", ".scale"))}
+    state = {
+        key: tensor for key, tensor in stored.items() if not key.endswith((".qweight", ".scale", ".float_columns"))
+    }
     for name, precision in recipe["modules"].items():
         if precision != "float":
             state[f"{name}.weight"] = stored[f"{name}.qweight"] * stored[f"{name}.scale"].unsqueeze(1)
+    for name, columns in recipe.get("float_columns", {}).items():
+        state[f"{name}.weight"][:, columns] = stored[f"{name}.float_columns"].t()
     model = BertForSequenceClassification(BertConfig.from_dict(config))
     model.load_state_dict(state, strict=True)
     return model.eval()
@@ -78,6 +85,18 @@ def read_by_the_page(directory: Path) -> BertForSequenceClassification:
 def test_a_reader_written_from_the_page_finds_the_same_model(directory: Path) -> None:
     inputs, expected = answers(directory)
     assert torch.allclose(logits(read_by_the_page(directory), **inputs), expected, atol=0.1)
+
+
+def test_a_reader_written_from_the_page_reads_columns_in_float(tmp_path: Path) -> None:
+    model = tiny_bert()
+    name = "bert.encoder.layer.0.output.dense"
+    recipe = full_recipe(model).with_float_columns({name: [2, 5]})
+    ModuleSwapper(model).apply(recipe)
+    attach(model, recipe)
+    save_for_huggingface_upstream(model, None, tmp_path)
+    found, expected = read_by_the_page(tmp_path).get_submodule(name).weight, tiny_bert().get_submodule(name).weight
+    assert torch.equal(found[:, [2, 5]], expected[:, [2, 5]])
+    assert torch.allclose(found, expected, atol=float(expected.detach().abs().max()) / 127)
 
 
 def test_a_reader_written_from_the_page_reads_shards_and_a_save_that_was_killed(tmp_path: Path) -> None:

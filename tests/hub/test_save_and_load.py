@@ -64,6 +64,35 @@ def test_reload_is_bit_equal(tmp_path: Path, embeddings: bool, fallbacks: tuple[
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("loader", [AutoModelForSequenceClassification, OptimizedModel])
+def test_columns_in_float_are_reloaded_bit_equal(tmp_path: Path, loader: Any) -> None:
+    save_for_huggingface_upstream(with_columns(), None, tmp_path)
+    loaded = loader.from_pretrained(tmp_path)
+    recipe = recipe_of(loaded)
+    assert recipe is not None
+    assert recipe.float_columns == {"classifier": (1,), "bert.pooler.dense": (0, 7)}
+    assert torch.equal(logits(loaded), logits(with_columns()))
+
+
+@pytest.mark.parametrize("columns", [{}, {"classifier": [1, 2], "bert.pooler.dense": [0, 7]}], ids=["none", "more"])
+def test_columns_that_are_not_the_tensors_are_refused(tmp_path: Path, columns: dict[str, list[int]]) -> None:
+    save_for_huggingface_upstream(with_columns(), None, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["quantization_config"]["config_digest"]
+    config["quantization_config"]["float_columns"] = columns
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(NCTrainerError, match="float_columns"):
+        AutoModelForSequenceClassification.from_pretrained(tmp_path)
+
+
+def with_columns() -> BertForSequenceClassification:
+    model = tiny_bert()
+    recipe = full_recipe(model).with_float_columns({"classifier": [1], "bert.pooler.dense": [0, 7]})
+    ModuleSwapper(model).apply(recipe)
+    attach(model, recipe)
+    return model
+
+
 def test_reload_in_a_fresh_process_is_bit_equal(int8_dir: Path, tmp_path: Path) -> None:
     script = (
         "import sys, torch, nc_trainer\n"

@@ -29,6 +29,7 @@ def whole() -> dict[str, Any]:
         "float32_after": "bert.encoder",
         "float32_modules": ["bert.pooler.dense", "classifier"],
         "coverage": {"tokens": 512, "padding": ["right", "left"], "attention": True},
+        "float_columns": {KEY: [0, 5], WIDE: [30]},
     }
 
 
@@ -70,6 +71,7 @@ NAMES = {
     "read_rows": [DENSE],
     "float32_after": ["bert.encoder"],
     "float32_modules": ["bert.pooler.dense", "classifier"],
+    "float_columns": [KEY, WIDE],
 }
 
 
@@ -100,6 +102,10 @@ def test_a_module_that_is_not_there(way: Way, key: str, name: str) -> None:
         ({"token_wise": [NORM]}, "no linear layer"),
         ({"read_rows": {NORM: "first"}}, "no linear layer"),
         ({"read_rows": {DENSE: "middle"}}, "expected modules with one of"),
+        ({"float_columns": {WORDS: [0]}}, "no linear layer"),
+        ({"float_columns": {NORM: [0]}}, "no linear layer"),
+        ({"float_columns": {KEY: [5, 10**6]}}, "keeps the columns .* in float"),
+        ({"float_columns": {KEY: [5, 0]}}, "in rising order"),
         ({"attention": "other"}, "`other` is not supported"),
         ({"padding": "other"}, "`other` is not supported"),
         ({"float_dtype": "float16"}, "`float16` is not supported"),

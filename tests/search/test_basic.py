@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nc_trainer import Precision, Recipe
 from nc_trainer.search import CompleteTrial, SearchSpace, make_strategy
+from nc_trainer.search.strategies.base import answered
 from nc_trainer.search.strategies.basic import Basic
 
 
@@ -71,6 +72,62 @@ def test_the_order_of_proposals() -> None:
         *("m000", "m000 m001", "m000 m001 m002 m003", "m000 m001 m002"),
         *("m000 m002", "m001 m002"),
     ]
+
+
+def with_columns(ranking: Sequence[str], helped: Sequence[str], accepts: Callable[[Recipe], bool]) -> list[Recipe]:
+    recipe = Recipe(dict.fromkeys(ranking, Precision.INT8_DYNAMIC))
+    columns = dict.fromkeys(helped, (1, 2))
+    searched = SearchSpace(recipe, lambda: list(ranking), float_columns=lambda: columns)
+    proposals = Basic().proposals(searched)
+    proposed, seen = next(proposals, None), []
+    while proposed is not None:
+        seen.append(proposed)
+        proposed = answered(proposals, CompleteTrial(len(seen), proposed, 1.0, accepts(proposed), 0.0))
+    return seen
+
+
+def spared(recipe: Recipe) -> str:
+    return " ".join(
+        f"{name}*" if name in recipe.float_columns else name
+        for name in recipe.modules
+        if name in recipe.float_columns or name in recipe.fallbacks
+    )
+
+
+def test_columns_in_float_take_the_place_of_fallbacks_where_they_help() -> None:
+    ranking = names(12)
+
+    def accepts(recipe: Recipe) -> bool:
+        return {"m000", "m001", "m002"} <= {*recipe.fallbacks, *recipe.float_columns}
+
+    seen = with_columns(ranking, ["m000", "m002"], accepts)
+    assert [spared(recipe) for recipe in seen] == [
+        "",
+        *("m000*", "m000* m001", "m000* m001 m002* m003", "m000* m001 m002*"),
+        *("m000* m002*", "m001 m002*"),
+    ]
+
+
+def test_where_columns_do_not_help_after_all_modules_fall_back() -> None:
+    ranking = names(12)
+    seen = with_columns(ranking, ranking[:1], needs("m000"))
+    assert [spared(recipe) for recipe in seen][-1] == "m000"
+    assert [spared(recipe) for recipe in seen][:3] == ["", "m000*", "m000* m001"]
+
+
+@given(st.sets(st.integers(0, 29)), st.sets(st.integers(0, 29)), st.sets(st.integers(0, 29)))
+def test_with_columns_a_recipe_is_found_wherever_one_is_without(
+    needed: set[int], offered: set[int], good: set[int]
+) -> None:
+    ranking = names(30)
+    sensitive, enough = {ranking[i] for i in needed}, {ranking[i] for i in good}
+
+    def accepts(recipe: Recipe) -> bool:
+        return sensitive <= {*recipe.fallbacks, *(enough & set(recipe.float_columns))}
+
+    seen = with_columns(ranking, [ranking[i] for i in sorted(offered)], accepts)
+    without = with_columns(ranking, [], accepts)
+    assert any(map(accepts, seen)) >= any(map(accepts, without))
 
 
 @pytest.mark.parametrize("rank", [0, 1, 5, 20, 70, 140])

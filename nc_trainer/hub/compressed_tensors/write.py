@@ -74,6 +74,12 @@ def _check_kinds(skeleton: nn.Module, recipe: Recipe) -> None:
             f"compressed-tensors holds int8 weights of nn.Linear only, not of {', '.join(others[:3])}, which this "
             "model has: save it in our own format, or keep them in float (`op_wise`)."
         )
+    if recipe.float_columns:
+        names = ", ".join(list(recipe.float_columns)[:3])
+        raise QuantizationError(
+            f"compressed-tensors has no layers with a few columns in float, as {names} here: save the model in our "
+            "own format, or quantize it with `quantization.recipes.float_columns: false`."
+        )
 
 
 def _warn_of_vllm(recipe: Recipe) -> None:

@@ -12,8 +12,9 @@ from nc_trainer.int8.nn import Int8Linear, SharedInput, TakenOver, has_hooks, sh
 def fuse(model: nn.Module, recipe: Recipe) -> Callable[[], None]:
     """Fuse what the recipe says, where the modules are int8. No key of `state_dict` changes.
 
-    A layer that takes an activation over is computed on its own, also if it shares its input. Where somebody watches
-    a layer or its activation with hooks, the two stay apart, so that the hooks see what they saw in float.
+    A layer that takes an activation over, or multiplies columns in float, is computed on its own, also if it shares
+    its input. Where somebody watches a layer or its activation with hooks, the two stay apart, so that the hooks see
+    what they saw in float.
 
     Args:
         model: its modules are what the recipe says.
@@ -25,7 +26,7 @@ def fuse(model: nn.Module, recipe: Recipe) -> Callable[[], None]:
     undo = _take_over_activations(model, recipe)
     for names in recipe.shared_inputs:
         members = [module for name in names if isinstance(module := submodule(model, name), Int8Linear)]
-        members = [member for member in members if member.activation == "none"]
+        members = [member for member in members if member.activation == "none" and not member.columns]
         if len(members) > 1:
             undo.append(_share(members))
 

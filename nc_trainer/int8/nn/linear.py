@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ from nc_trainer.int8.nn.int8_module import Int8Module
 from nc_trainer.int8.nn.shared_input import SharedInput
 from nc_trainer.int8.nn.taken_over import mark_activated
 from nc_trainer.int8.ops import int8_linears, quantize_rows
+from nc_trainer.int8.ops.float_columns import int8_linear_with_columns, split_columns
 from nc_trainer.int8.ops.int8_linear import packs_weights
 from nc_trainer.int8.ops.packing import is_packed, pack, unpack
 
@@ -26,14 +28,20 @@ class Int8Linear(Int8Module):
     Buffers: `qweight` [out, in] int8, `scale` [out] fp32, and `bias` [out] fp32 where the float module has one.
     `pack_weights` keeps the codes in the order in which the engine reads them, in place of the plain ones: `qweight`
     then puts them together anew, and so does `state_dict`.
+
+    Args:
+        columns: of the input, in rising order, that are multiplied in float: their codes are zero, and the buffer
+            `float_columns` [columns, out] fp32 has their weights.
     """
 
     scale: Tensor
     bias: Tensor | None
+    float_columns: Tensor | None
 
-    def __init__(self, in_features: int, out_features: int, bias: bool) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool, columns: Sequence[int] = ()) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
+        self.columns = list(columns)
         self.activation = "none"  # applied to the output; see `nc_trainer.int8.ops.ACTIVATIONS`
         self.shared: SharedInput | None = None
         self.batch: CurrentBatch | None = None  # what it knows of the batch: None is nothing, and no limits
@@ -43,18 +51,22 @@ class Int8Linear(Int8Module):
         self._buffers["qweight"] = torch.zeros(out_features, in_features, dtype=torch.int8)
         self.register_buffer("scale", torch.zeros(out_features, dtype=torch.float32))
         self.register_buffer("bias", torch.zeros(out_features, dtype=torch.float32) if bias else None)
+        self.register_buffer("float_columns", torch.zeros(len(self.columns), out_features) if columns else None)
 
     @classmethod
-    def empty_like(cls, linear: nn.Linear) -> Int8Linear:
+    def empty_like(cls, linear: nn.Linear, columns: Sequence[int] = ()) -> Int8Linear:
         """The int8 module of the same shape, to be filled from a checkpoint."""
-        return cls(linear.in_features, linear.out_features, linear.bias is not None)
+        return cls(linear.in_features, linear.out_features, linear.bias is not None, columns)
 
     @classmethod
-    def from_float(cls, linear: nn.Linear) -> Int8Linear:
+    def from_float(cls, linear: nn.Linear, columns: Sequence[int] = ()) -> Int8Linear:
         """Quantize a float module of any float dtype. The float module is left as it is."""
-        module = cls.empty_like(linear)
+        module = cls.empty_like(linear, columns)
         with torch.no_grad():
-            module.qweight, module.scale = quantize_rows(linear.weight.detach())
+            weight = linear.weight.detach()
+            if columns:
+                weight, module.float_columns = split_columns(weight, columns)
+            module.qweight, module.scale = quantize_rows(weight)
             if linear.bias is not None:
                 module.bias = linear.bias.detach().float().clone()
         return module.train(linear.training)
@@ -117,7 +129,12 @@ class Int8Linear(Int8Module):
         """`forward` of this module on its own."""
         fused = self.activation != "none" and (self.batch is None or self.batch.is_covered())
         activation = self.activation if fused else "none"
-        y = int8_linears(x, [self.stored], [self.scale], [self.bias], activation, self.rows_of(x))[0]
+        rows = self.rows_of(x)
+        if self.float_columns is None:
+            y = int8_linears(x, [self.stored], [self.scale], [self.bias], activation, rows)[0]
+        else:
+            columns = self.columns, self.float_columns
+            y = int8_linear_with_columns(x, self.stored, self.scale, self.bias, *columns, activation, rows)
         if fused:
             mark_activated(y)
         return y
@@ -129,4 +146,5 @@ class Int8Linear(Int8Module):
     def extra_repr(self) -> str:
         """Shown by `print(model)`."""
         shown = f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        shown += f", float_columns={self.columns}" if self.columns else ""
         return shown if self.activation == "none" else f"{shown}, activation={self.activation}"

@@ -25,7 +25,7 @@ def sensitivities(swapper: ModuleSwapper, recipe: Recipe, batches: Sequence[Batc
 
     Args:
         swapper: of the model.
-        recipe: the modules to rank, with the precision each would take.
+        recipe: the modules to rank, with the precision and the columns in float that each would have.
         batches: model inputs without labels, already collated.
 
     Returns:
@@ -36,7 +36,7 @@ def sensitivities(swapper: ModuleSwapper, recipe: Recipe, batches: Sequence[Batc
         swapper.restore()
         replay = Replay(swapper.model, batch, recipe.quantized)
         for name in recipe.quantized:
-            swapper.apply(Recipe({name: recipe.modules[name]}))
+            swapper.apply(Recipe({name: recipe.modules[name]}, float_columns=_columns_of(recipe, name)))
             damage[name] += _squared_error(replay.logits(name), replay.expected)
             swapper.apply(Recipe({name: Precision.FLOAT}))
     swapper.restore()
@@ -56,6 +56,10 @@ def affordable_rows(swapper: ModuleSwapper, recipe: Recipe, batch: Batch, evalua
     recorded_and_checked = 2
     passes = Replay(swapper.model, batch, recipe.quantized).passes(recipe.quantized) + recorded_and_checked
     return max(FEWEST_ROWS, int(EVALUATIONS * evaluated_rows / passes))
+
+
+def _columns_of(recipe: Recipe, name: str) -> dict[str, tuple[int, ...]]:
+    return {name: recipe.float_columns[name]} if name in recipe.float_columns else {}
 
 
 def _squared_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:

@@ -40,6 +40,8 @@ class SearchSpace:
         hessian_sensitivities: by name, how much the loss is expected to grow; see `calibration.hessian`.
         margin: by how much a trial's metric is better than the criterion asks for, in the metric's unit, negative
             where it is worse; -inf for a trial without a value. Without it the metric itself, larger being better.
+        float_columns: columns of the input of some damaging modules: with these in float they do no more damage than
+            others. None where there are no such modules; see `calibration.column_choice`.
         weights: number of weights of each module; modules that are left out count 1.
         kinds: type of each module, e.g. `Linear`; for modules that are left out, the precision they take.
         seed: of everything random.
@@ -51,6 +53,7 @@ class SearchSpace:
     logits_damage: Callable[[Recipe], float] = field(default=_not_given("logits_damage"))
     hessian_sensitivities: Callable[[], Mapping[str, float]] = field(default=_not_given("hessian_sensitivities"))
     margin: Callable[[Trial], float] = _value
+    float_columns: Callable[[], Mapping[str, tuple[int, ...]]] = dict
     weights: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0

@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Generator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.search.strategies.base import Proposals, SearchSpace, Strategy, answered, needs_values
 from nc_trainer.search.trial import Trial
+
+Value = TypeVar("Value")
 
 
 class Constrained:
@@ -60,12 +63,13 @@ class Constrained:
             activation_errors=lambda: self._of_free(space.activation_errors()),
             logits_damage=lambda recipe: space.logits_damage(_completed(recipe, space.recipe)),
             hessian_sensitivities=lambda: self._of_free(space.hessian_sensitivities()),
+            float_columns=lambda: self._of_free(space.float_columns()),
         )
 
-    def _of_free(self, values: Mapping[str, float]) -> dict[str, float]:
+    def _of_free(self, values: Mapping[str, Value]) -> dict[str, Value]:
         return {name: value for name, value in values.items() if name in self.free}
 
 
 def _completed(recipe: Recipe, whole: Recipe) -> Recipe:
-    completed = replace(whole, modules={**whole.modules, **recipe.modules})
+    completed = replace(whole, modules={**whole.modules, **recipe.modules}, float_columns=recipe.float_columns)
     return completed if recipe.float_dtype == whole.float_dtype else completed.with_rest_in(recipe.float_dtype)

@@ -58,7 +58,11 @@ class NarrowFloat:
 
 
 def _best_of(accepted: list[Recipe], dtype: str, space: SearchSpace) -> Proposals:
-    """The accepted recipe with the most weights in int8, in this dtype; costs nothing if it was tried."""
+    """The accepted recipe with the most weights in int8, of these that with the fewest modules that have columns in
+    float, in this dtype; costs nothing if it was tried."""
+
+    def preference(recipe: Recipe) -> tuple[int, int]:
+        return sum(space.weights[name] for name in recipe.quantized), -len(recipe.float_columns)
+
     if accepted:
-        best = max(accepted, key=lambda recipe: sum(space.weights[name] for name in recipe.quantized))
-        yield best.with_rest_in(dtype)
+        yield max(accepted, key=preference).with_rest_in(dtype)

@@ -136,6 +136,16 @@ def test_what_else_the_recipe_says_is_kept_without_int8_embeddings(tmp_path: Pat
     assert Recipe.from_dict(config_of(tmp_path)["nc_trainer_recipe"]) == replace(recipe, modules=kept)
 
 
+def test_columns_in_float_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    model = tiny_bert()
+    recipe = full_recipe(model).with_float_columns({"classifier": [1]})
+    ModuleSwapper(model).apply(recipe)
+    attach(model, recipe)
+    with pytest.raises(QuantizationError, match="no layers with a few columns in float, as classifier"):
+        save(model, tmp_path)
+    assert not (tmp_path / "config.json").exists()
+
+
 def test_an_unknown_format_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(NCTrainerError, match="expected nc_int8 or compressed-tensors"):
         save_for_huggingface_upstream(int8(tiny_bert()), None, tmp_path / "out", save_format="compressed_tensors")

@@ -23,6 +23,7 @@ def recipe(data: ReportData) -> Html | None:
         "attention": ATTENTION[chosen.attention],
         "padding": PADDING[chosen.padding],
         "computed in one call": _fused(chosen),
+        "a few input columns in float": code_list(data.counted(tuple(chosen.float_columns))) or None,
         "kept in float": code_list(data.counted(chosen.fallbacks)) or None,
     }
     return definitions(facts)
