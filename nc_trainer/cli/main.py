@@ -182,7 +182,7 @@ def read_benchmark_options(options: argparse.Namespace) -> BenchmarkOptions:
 COMMANDS: tuple[tuple[str, Callable[[argparse.ArgumentParser], None], str], ...] = (
     ("quantize", _add_quantize, "turn a fine-tuned classifier int8"),
     ("gate", gate_command.add_options, "judge whether an int8 model may replace its float model"),
-    ("export", export_command.add_options, "write a model for ONNX Runtime or OpenVINO"),
+    ("export", export_command.add_options, "write a model for ONNX Runtime, OpenVINO or torch alone"),
     ("benchmark", _add_benchmark, "time models side by side"),
     ("convert", convert_command.add_options, "write an older or another program's int8 model in our format"),
     ("report", _add_report, "make the page of a quantized model again"),

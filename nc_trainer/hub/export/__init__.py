@@ -1,4 +1,8 @@
-"""Out to ONNX Runtime and OpenVINO, which quantize the float model themselves, where a recipe has int8."""
+"""Out to other runtimes: ONNX Runtime, OpenVINO, and torch without transformers.
+
+The first two quantize the float model themselves, where a recipe has int8; a compiled package of torch holds the int8
+model as it is.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +22,7 @@ __all__ = ["FORMATS", "ExportSource", "Inputs", "Run", "export_model"]
 FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "onnx": ("onnx_runtime", ("onnx", "onnxruntime")),
     "openvino": ("openvino_static", ("onnx", "openvino", "nncf")),
+    "pt2": ("pt2_package", ()),
 }
 """By name of the format: the module here that knows it, and the packages that it needs."""
 LONGEST_REASON = 400  # characters

@@ -31,6 +31,12 @@ class ExportSource:
     max_length: int
 
     @property
+    def most_tokens(self) -> int:
+        """`max_length`, or as many positions as the model has, when these are fewer."""
+        positions = getattr(self.float_model.config, "max_position_embeddings", None) or 0
+        return min(self.max_length, positions) if positions > 0 else self.max_length
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the inputs, in an order that stays."""
         return tuple(self.calibration[0])

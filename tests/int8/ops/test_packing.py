@@ -51,3 +51,14 @@ def test_every_engine_takes_either_form(engine: str, m: int, n: int, k: int, dty
 def test_a_packed_weight_of_another_shape_is_refused(outputs: int, inputs: int) -> None:
     with pytest.raises(RuntimeError, match="a packed qweight of 16 outputs and 64 inputs has the shape"):
         native.int8_linears(torch.ones(2, 64), [pack(random_int8(outputs, inputs, 0))], [torch.ones(16)], [None])
+
+
+@pytest.mark.skipif(native.unavailable_reason() is not None, reason="the native engine cannot run here")
+@pytest.mark.parametrize("n", [16, 80])
+def test_a_packed_weight_may_lie_anywhere_in_memory(n: int) -> None:
+    """Constants of a compiled package are not on a multiple of 64 bytes."""
+    x, packed, scale = torch.randn(9, 130), pack(random_int8(n, 130, 0)), torch.rand(n)
+    moved = torch.cat([torch.zeros(1, dtype=torch.int32), packed.flatten()])[1:].view_as(packed)
+    assert moved.data_ptr() % 8 == 4
+    expected = native.int8_linears(x, [packed], [scale], [None])[0]
+    assert torch.equal(native.int8_linears(x, [moved], [scale], [None])[0], expected)

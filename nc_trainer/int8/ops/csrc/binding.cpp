@@ -203,8 +203,8 @@ void boxed_int8_linears(StableIValue* stack, uint64_t, uint64_t) {
 
 STABLE_TORCH_LIBRARY_FRAGMENT(nc_trainer_native, m) {
   m.def(
-      "int8_linears(Tensor x, Tensor[] qweights, Tensor[] scales, Tensor?[] biases, str activation, Tensor? rows) -> "
-      "Tensor[]");
+      "int8_linears(Tensor x, Tensor[] qweights, Tensor[] scales, Tensor?[] biases, str activation, Tensor? "
+      "rows=None) -> Tensor[]");
   m.def("accumulate(Tensor codes, Tensor qweight) -> Tensor");
   m.def("isa() -> str");
   m.def("activations() -> str[]");

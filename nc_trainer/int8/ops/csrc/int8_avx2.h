@@ -53,7 +53,7 @@ struct Words16 {
     __m256i even, odd;
   };
   static Weights load(const uint8_t* p) {
-    const __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(bytes, 8)};
   }
   static __m256i multiply(__m256i sum, const Weights& weights, const char* word) {
@@ -83,7 +83,7 @@ struct Bytes {
   static constexpr int kTileRows = 6;  // 6 rows x 2 sums, 2 weights, 1 code
 
   using Weights = __m256i;
-  static Weights load(const uint8_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
+  static Weights load(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static __m256i dot(__m256i sum, __m256i weights, __m256i codes);  // in the file that has the instruction
   static __m256i multiply(__m256i sum, const Weights& weights, const char* word) {
     return dot(sum, weights, broadcast_word(word));

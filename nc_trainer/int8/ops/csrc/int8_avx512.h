@@ -139,7 +139,7 @@ void multiply_tile(const Tile& t) {
   for (int64_t word = 0; word < t.words; ++word) {
     __m512i weights[Blocks];
 #pragma GCC unroll 3
-    for (int b = 0; b < Blocks; ++b) weights[b] = _mm512_load_si512(t.weights + b * t.block_bytes + 64 * word);
+    for (int b = 0; b < Blocks; ++b) weights[b] = _mm512_loadu_si512(t.weights + b * t.block_bytes + 64 * word);
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
       int32_t four;

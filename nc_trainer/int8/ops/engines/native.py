@@ -53,6 +53,14 @@ def fake_int8_linears(
     return [x.new_empty((*x.shape[:-1], scale.shape[0])) for scale in scales]
 
 
+def fake_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, is_causal: bool = False
+) -> Tensor:
+    """The same of `attention`: [B, H, Tq, d] as a view of [B, Tq, H, d]."""
+    batch, heads, tokens, depth = query.shape
+    return query.new_empty(batch, tokens, heads, depth).transpose(1, 2)
+
+
 def isa() -> str:
     """The instruction set in use: amx, avx512_vnni, avx_vnni or avx2; `NC_TRAINER_ISA` forces one."""
     return torch.ops.nc_trainer_native.isa()
@@ -77,6 +85,7 @@ def _unavailable_reason() -> str | None:
     except NativeBuildError as error:
         return f"the native engine could not be built: {error}"
     torch.library.register_fake("nc_trainer_native::int8_linears", fake_int8_linears)
+    torch.library.register_fake("nc_trainer_native::attention", fake_attention)
     return None
 
 

@@ -41,6 +41,15 @@ def load_native_library() -> None:
         raise NativeBuildError(f"{path} does not load: {error}. Remove it to rebuild.") from error
 
 
+def library() -> Path:
+    """The library that `load_native_library` loads; it may compile one.
+
+    Raises:
+        NativeBuildError: there is none and none can be compiled.
+    """
+    return wheel_library() or cached_library() or build_library()
+
+
 def wheel_library() -> Path | None:
     """The library that was installed with the package, if it was made of these very sources."""
     path = WHEEL_DIRECTORY / native_compile.wheel_library_name()
