@@ -10,9 +10,11 @@ Source: the decomposition of Dettmers et al., "LLM.int8(): 8-bit matrix multipli
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from nc_trainer.int8.ops.activations import ACTIVATIONS
+from nc_trainer.int8.ops.engines import current_engine, native
 from nc_trainer.int8.ops.int8_linear import int8_linears
 
 
@@ -47,15 +49,23 @@ def int8_linear_with_columns(
     """
     chosen = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     chosen = chosen if rows is None else chosen[rows]
-    picked, others = chosen[:, list(columns)].float(), chosen.float().clone()
+    picked, others = chosen[:, list(columns)].float(), chosen.to(torch.float32, copy=True)
     others[:, list(columns)] = 0
     y = int8_linears(others, [qweight], [scale], [bias])[0]
-    for number in range(len(columns)):
-        y = y + picked[:, number : number + 1] * column_weights[number]
+    _add_columns(y, picked, column_weights)
     y = ACTIVATIONS[activation](y).to(x.dtype)
     if rows is not None:
         y = y.new_zeros(math.prod(x.shape[:-1]), y.shape[1]).index_copy_(0, rows, y)
     return y.reshape(*x.shape[:-1], y.shape[1])
+
+
+def _add_columns(y: Tensor, picked: Tensor, weights: Tensor) -> None:
+    """Add `picked` [M, columns] times `weights` [columns, N] to `y` [M, N], in place."""
+    if not torch.compiler.is_compiling() and current_engine().NAME == native.NAME:
+        torch.ops.nc_trainer_native.add_columns(y, picked, weights)
+        return
+    for number in range(picked.shape[1]):
+        y += picked[:, number : number + 1] * weights[number]
 
 
 def split_columns(weight: Tensor, columns: Sequence[int]) -> tuple[Tensor, Tensor]:

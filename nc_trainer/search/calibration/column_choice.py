@@ -30,11 +30,12 @@ SAMPLED_ROWS = 256
 def columns_that_help(
     swapper: ModuleSwapper, recipe: Recipe, damage: Mapping[str, float], batches: Sequence[Batch]
 ) -> dict[str, tuple[int, ...]]:
-    """Columns of the inputs of modules that stand out, with which in float they no longer do.
+    """Columns of the inputs of modules that stand out, with which in float these do little damage.
 
     A module stands out if its damage is more than `STANDS_OUT` times the median. Of each that is a plain linear layer
-    columns are chosen, and the damage that is left is measured as the ranking was. Costs one forward pass, and for
-    each of these modules what ranking it cost. The model is left in float.
+    columns are chosen, and the damage that is left is measured as the ranking was: they are enough if it is at most
+    that of all modules together that do not stand out. Costs one forward pass, and for each module that stands out
+    what ranking it cost. The model is left in float.
 
     Args:
         swapper: of the model.
@@ -43,6 +44,7 @@ def columns_that_help(
         batches: what the damage was measured on.
     """
     ordinary = STANDS_OUT * statistics.median(damage.values())
+    rest = sum(value for value in damage.values() if value <= ordinary)
     swapper.restore()
     linears = _of_linears(swapper.model, [name for name, value in damage.items() if value > ordinary])
     if not linears:
@@ -51,7 +53,7 @@ def columns_that_help(
     chosen = {name: choose_columns(linears[name], rows) for name, rows in inputs.items()}
     tried = Recipe(dict.fromkeys(chosen, Precision.INT8_DYNAMIC), float_columns=chosen)
     left = sensitivities(swapper, tried, batches)
-    enough = {name: columns for name, columns in chosen.items() if left[name] <= ordinary}
+    enough = {name: columns for name, columns in chosen.items() if left[name] <= rest}
     logger.info("Of %d damaging modules columns in float are enough for %d.", len(linears), len(enough))
     return enough
 

@@ -40,8 +40,8 @@ class SearchSpace:
         hessian_sensitivities: by name, how much the loss is expected to grow; see `calibration.hessian`.
         margin: by how much a trial's metric is better than the criterion asks for, in the metric's unit, negative
             where it is worse; -inf for a trial without a value. Without it the metric itself, larger being better.
-        float_columns: columns of the input of some damaging modules: with these in float they do no more damage than
-            others. None where there are no such modules; see `calibration.column_choice`.
+        float_columns: by the name of a module that does much damage, columns of its input with which in float it does
+            little; see `calibration.column_choice`.
         weights: number of weights of each module; modules that are left out count 1.
         kinds: type of each module, e.g. `Linear`; for modules that are left out, the precision they take.
         seed: of everything random.

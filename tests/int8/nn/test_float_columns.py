@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from nc_trainer.int8.nn import KINDS, Int8Linear
 from nc_trainer.int8.ops import ACTIVATIONS, quantize_rows, use_engine
-from nc_trainer.int8.ops.engines import ENGINES
+from nc_trainer.int8.ops.engines import ENGINES, native
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 COLUMNS = (3, 17)
@@ -52,6 +52,31 @@ def test_a_row_does_not_depend_on_the_others(rows: int, row: int) -> None:
     x = torch.randn(rows, 70)
     row %= rows
     assert torch.equal(module(x)[row], module(x[row : row + 1])[0])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nor_on_threads(threads: int) -> None:
+    _, module = layer(70, 600)
+    x = torch.randn(300, 70)
+    before, expected = torch.get_num_threads(), module(x[:7])
+    torch.set_num_threads(threads)
+    try:
+        assert torch.equal(module(x)[:7], expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_compiled_it_gives_the_same_bits() -> None:
+    _, module = layer()
+    x = torch.randn(2, 3, 70)
+    assert torch.equal(torch.compile(module, backend="aot_eager")(x), module(x))
+
+
+@pytest.mark.skipif(native.unavailable_reason() is not None, reason="the native engine cannot run here")
+@pytest.mark.parametrize("shapes", [((4, 6), (4, 2), (2, 5)), ((4, 6), (3, 2), (2, 6)), ((4, 6), (4, 2), (1, 6))])
+def test_the_kernel_refuses_shapes_that_do_not_fit(shapes: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(RuntimeError, match="must be a contiguous fp32 CPU tensor of shape"):
+        torch.ops.nc_trainer_native.add_columns(*map(torch.zeros, shapes))
 
 
 def test_packed_weights_give_the_same_bits() -> None:
