@@ -51,7 +51,7 @@ def test_fit_with_a_dataloader_and_a_metric() -> None:
     conf = PostTrainingQuantConfig(accuracy_criterion=AccuracyCriterion(criterion="absolute", tolerable_loss=0.05))
     q_model = quantization.fit(model, conf, eval_dataloader=loader, eval_metric=Metric(Hits, name="hits"))
     assert q_model.result is not None
-    assert q_model.result.recipe.fallbacks == ("bert.pooler.dense",)
+    assert tuple(q_model.result.recipe.float_columns) == ("bert.pooler.dense",)
 
 
 def test_fit_without_anything_to_judge_by_quantizes_everything_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

@@ -251,7 +251,7 @@ def test_without_a_calib_dataloader_the_batches_that_eval_func_uses_rank_the_mod
 
     found = quantizer(model, tuning_config(tuning={"accuracy_criterion": {"absolute": 0.05}}), eval_func=evaluate)()
     assert found.result is not None
-    assert found.result.recipe.fallbacks == ("bert.pooler.dense",)
+    assert tuple(found.result.recipe.float_columns) == ("bert.pooler.dense",)
 
 
 def test_without_any_rows_to_rank_by_the_search_says_what_to_give() -> None:

@@ -83,7 +83,7 @@ def test_the_snippet_with_an_eval_func(folder: Path) -> None:
 
     assert q_model.result is not None
     assert q_model.result.outcome == "met"
-    assert q_model.result.recipe.fallbacks == ("bert.pooler.dense",)
+    assert tuple(q_model.result.recipe.float_columns) == ("bert.pooler.dense",)
     loaded = AutoModelForSequenceClassification.from_pretrained(training_args.output_dir)
     assert is_int8(loaded)
     with torch.no_grad():
@@ -103,7 +103,7 @@ def test_the_usage_with_dataloaders_and_a_metric_in_the_file(folder: Path) -> No
     assert q_model.result is not None
     assert q_model.result.baseline.value == 1.0
     assert q_model.result.metric.name == "accuracy"
-    assert q_model.result.recipe.fallbacks == ("bert.pooler.dense",)
+    assert tuple(q_model.result.recipe.float_columns) == ("bert.pooler.dense",)
     assert q_model.result.trials[0].rows == 24
     q_model.save(training_args.output_dir)
     assert is_int8(AutoModelForSequenceClassification.from_pretrained(training_args.output_dir))

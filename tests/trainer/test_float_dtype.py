@@ -19,7 +19,8 @@ def a_cpu_with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def quantized(tmp_path: Path, model: BertForSequenceClassification, wanted: str = "auto") -> QuantizationResult:
-    config = {"quantization": {"float_dtype": wanted}, "tuning": {"accuracy_criterion": {"absolute": 0.05}}}
+    how = {"float_dtype": wanted, "recipes": {"float_columns": False}}
+    config = {"quantization": how, "tuning": {"accuracy_criterion": {"absolute": 0.05}}}
     return tiny_trainer(tmp_path, model).quantize(TuningConfig.from_dict(config))
 
 

@@ -8,6 +8,7 @@ import torch
 from helpers.logits import logits
 from helpers.tiny import (
     accuracy,
+    config,
     sensitive_bert,
     tiny_bert,
     tiny_tokenizer,
@@ -54,7 +55,7 @@ def test_the_model_is_changed_in_place(tmp_path: Path) -> None:
 
 def test_one_sensitive_module_falls_back(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path, sensitive_bert())
-    result = trainer.quantize(tuning_config(tuning={"accuracy_criterion": {"absolute": 0.05}}))
+    result = trainer.quantize(config(0.05, quantization={"recipes": {"float_columns": False}}))
     assert result.outcome == "met"
     assert result.trials[0].accepted is False
     assert result.recipe.fallbacks == ("bert.pooler.dense",)

@@ -13,7 +13,7 @@ from nc_trainer.search import STRATEGIES, Criterion, Metric
 def searched_by(strategy: str, max_trials: int = 60) -> TuningConfig:
     return config(
         0.05,
-        quantization={"calibration": {"sampling_size": 8}},
+        quantization={"calibration": {"sampling_size": 8}, "recipes": {"float_columns": False}},
         strategy={"name": strategy},
         exit_policy={"max_trials": max_trials},
     )

@@ -41,11 +41,16 @@ class Basic:
         if trial.accepted:
             return
         ranking, columns = space.ranking(), space.float_columns()
-        for spare in (*([_with_columns(space.recipe, columns)] if columns else []), space.recipe.with_fallbacks):
-            length = yield from _shortest_prefix(spare, ranking)
-            if length < len(ranking):
+        if columns:
+            spare = _with_columns(space.recipe, columns)
+            length = yield from _shortest_prefix(spare, ranking, len(ranking) + 1)
+            if length <= len(ranking):
                 yield from _take_back(spare, ranking[:length], 1)
                 return
+        length = yield from _shortest_prefix(space.recipe.with_fallbacks, ranking, len(ranking))
+        if length < len(ranking):
+            yield from _take_back(space.recipe.with_fallbacks, ranking[:length], 1)
+            return
         yield from _take_back(space.recipe.with_fallbacks, ranking, len(ranking), _patience(len(ranking)))
 
     def expected_trials(self, modules: int) -> int:
@@ -67,9 +72,12 @@ def _with_columns(recipe: Recipe, columns: Mapping[str, tuple[int, ...]]) -> Spa
     return spare
 
 
-def _shortest_prefix(spare: Spare, ranking: Sequence[str]) -> Generator[Recipe, Trial, int]:
-    """The length of the shortest accepted prefix. The whole ranking is the float model and needs no trial."""
-    refused, accepted = 0, len(ranking)
+def _shortest_prefix(spare: Spare, ranking: Sequence[str], accepted: int) -> Generator[Recipe, Trial, int]:
+    """The length of the shortest accepted prefix, `accepted` if no shorter one is; that one is not tried.
+
+    With fallbacks alone it is the whole ranking, the float model; with columns it is one more than there are.
+    """
+    refused = 0
     doubled = 1
     while accepted - refused > 1:
         tried = min(doubled, (refused + accepted) // 2) if doubled else (refused + accepted) // 2
