@@ -47,5 +47,9 @@ class ExportSource:
         return tuple(torch.cat([first[name][:1]] * EXAMPLE_ROWS) for name in self.names)
 
     def linear_modules(self) -> tuple[str, ...]:
-        """Names of the layers that the recipe has in int8, without the embeddings."""
-        return tuple(name for name, kind in self.recipe.modules.items() if kind is Precision.INT8_DYNAMIC)
+        """Names of the layers that the recipe has wholly in int8, without the embeddings.
+
+        Other runtimes have no layers of which a few columns are float: these stay in float there.
+        """
+        int8 = (name for name, kind in self.recipe.modules.items() if kind is Precision.INT8_DYNAMIC)
+        return tuple(name for name in int8 if name not in self.recipe.float_columns)
