@@ -45,6 +45,5 @@ def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel
 
 def _constrained(model: PreTrainedModel, recipe: Recipe, config: TuningConfig) -> Recipe:
     recipe = constrain_model(config.quantization, recipe, model).recipe
-    if config.quantization.float_dtype == "bfloat16":  # `auto` is subject to a criterion, and there is none
-        recipe = recipe.with_rest_in("bfloat16")
-    return recipe
+    wanted = config.quantization.float_dtype
+    return recipe.with_rest_in("float32" if wanted == "auto" else wanted)  # `auto` is subject to a criterion

@@ -73,7 +73,8 @@ class Recipe:
             int8 are computed in one call.
         activations: by the name of a linear module, the activation that follows it and is applied by it while it
             is int8.
-        attention: `model` for the model's own, `native` for the one of `nc_trainer.int8.ops`.
+        attention: `model` for the model's own, `native` for the one of `nc_trainer.int8.ops`, and for its linear
+            layers and activations where something stays in fp32.
         padding: `compute` or `skip`: whether the layers in `token_wise` compute the rows of tokens that are masked
             out.
         token_wise: linear modules whose input has a row for each token of the batch and no other.
@@ -154,12 +155,8 @@ class Recipe:
         return self.with_fallbacks(set(self.modules) - set(names))
 
     def with_rest_in(self, float_dtype: str) -> "Recipe":
-        """The same recipe with the rest, attention included, in another float dtype.
-
-        In bfloat16 attention is computed by ours, where the proof covers that; in float32 by the model's own.
-        """
-        native = float_dtype == "bfloat16" and self.coverage.attention
-        return replace(self, float_dtype=float_dtype, attention="native" if native else "model")
+        """The same recipe with the rest in another float dtype, and our attention where the proof covers that."""
+        return replace(self, float_dtype=float_dtype, attention="native" if self.coverage.attention else "model")
 
     def fused(self, shared_inputs: Iterable[tuple[str, ...]], activations: Mapping[str, FusedActivation]) -> "Recipe":
         """The same recipe with these fusions and no others."""

@@ -12,7 +12,7 @@ from nc_trainer.int8.float32_head import returns_float32, widen_head
 from nc_trainer.int8.fusion import fuse
 from nc_trainer.int8.marked_config import mark_as_quantized
 from nc_trainer.int8.module_tree import submodule
-from nc_trainer.int8.nn import CurrentBatch, Int8Linear, restore_attention, use_native_attention
+from nc_trainer.int8.nn import CurrentBatch, Int8Linear, compute_rows_alone, restore_attention, use_native_attention
 from nc_trainer.int8.nn.current_batch import parameters_of, watch_batches
 
 Undo = Callable[[], None]
@@ -28,8 +28,10 @@ def compute_as(model: nn.Module, recipe: Recipe) -> Undo:
         if isinstance(module, Int8Linear):
             module.pack_weights()
     undo = [fuse(model, recipe), watch_current_batch(model, recipe), leave_fast_path(model)]
-    if recipe.attention == "native" and use_native_attention(model):
-        undo.append(lambda: restore_attention(model))
+    if recipe.attention == "native":
+        undo.append(compute_rows_alone(model))
+        if use_native_attention(model):
+            undo.append(lambda: restore_attention(model))
     if recipe.float_dtype != "float32":
         undo.append(widen_head(model, recipe.float32_after))
     if recipe.quantized:

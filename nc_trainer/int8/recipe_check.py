@@ -8,7 +8,7 @@ from torch import nn
 from nc_trainer.config.recipe import FusedActivation, Precision, Recipe
 from nc_trainer.errors import QuantizationError
 from nc_trainer.int8.module_tree import submodule
-from nc_trainer.int8.nn import KINDS, TakenOver
+from nc_trainer.int8.nn import KINDS, FloatActivation, TakenOver
 from nc_trainer.int8.ops.activations import activation_of
 
 Lookup = Callable[[str], nn.Module]
@@ -30,7 +30,9 @@ def check_recipe(model: nn.Module, recipe: Recipe, lookup: Lookup | None = None)
 
     def find(name: str) -> nn.Module:
         module = submodule(model, name) if lookup is None else lookup(name)
-        return module.activation if isinstance(module, TakenOver) else module
+        while isinstance(module, FloatActivation | TakenOver):
+            module = module.activation
+        return module
 
     names: dict[nn.Module, str] = {}
     for name, precision in recipe.modules.items():

@@ -15,6 +15,7 @@ from nc_trainer.int8.nn.bare_parameters import projections_of
 from nc_trainer.int8.nn.conv1d import conv1d_empty_like, conv1d_from_float
 from nc_trainer.int8.nn.current_batch import CurrentBatch
 from nc_trainer.int8.nn.embedding import Int8Embedding
+from nc_trainer.int8.nn.float_layers import FloatActivation, FloatConv1D, FloatLinear, compute_rows_alone
 from nc_trainer.int8.nn.int8_module import Int8Module
 from nc_trainer.int8.nn.linear import Int8Linear
 from nc_trainer.int8.nn.projection import Int8Projection, Projection
@@ -34,7 +35,9 @@ class Int8Counterpart:
 
 KINDS: dict[type[nn.Module], Int8Counterpart] = {
     nn.Linear: Int8Counterpart(Precision.INT8_DYNAMIC, Int8Linear.from_float, Int8Linear.empty_like),
+    FloatLinear: Int8Counterpart(Precision.INT8_DYNAMIC, Int8Linear.from_float, Int8Linear.empty_like),
     Conv1D: Int8Counterpart(Precision.INT8_DYNAMIC, conv1d_from_float, conv1d_empty_like),
+    FloatConv1D: Int8Counterpart(Precision.INT8_DYNAMIC, conv1d_from_float, conv1d_empty_like),
     Projection: Int8Counterpart(Precision.INT8_DYNAMIC, Int8Projection.from_float, Int8Projection.empty_like),
     nn.Embedding: Int8Counterpart(Precision.INT8_WEIGHT_ONLY, Int8Embedding.from_float, Int8Embedding.empty_like),
 }
@@ -42,6 +45,9 @@ KINDS: dict[type[nn.Module], Int8Counterpart] = {
 __all__ = [
     "KINDS",
     "CurrentBatch",
+    "FloatActivation",
+    "FloatConv1D",
+    "FloatLinear",
     "Int8Counterpart",
     "Int8Embedding",
     "Int8Linear",
@@ -50,6 +56,7 @@ __all__ = [
     "Projection",
     "SharedInput",
     "TakenOver",
+    "compute_rows_alone",
     "has_hooks",
     "projections_of",
     "restore_attention",

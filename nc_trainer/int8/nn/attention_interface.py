@@ -1,6 +1,6 @@
 """Our attention operator as an attention implementation of transformers, under the name `nc_trainer`.
 
-It is registered when this module is imported. What the kernels do not do (training, fp32, dropout, position
+It is registered when this module is imported. What the kernels do not do (training, fp16, dropout, position
 biases, output_attentions) goes to transformers' own `sdpa` function, call by call.
 """
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
-from nc_trainer.int8.ops.attention import MASK_DTYPES, attention, native_instruction_set
+from nc_trainer.int8.ops.attention import MASK_DTYPES, NATIVE_DTYPES, attention, native_attention, runs_natively
 
 NAME = "nc_trainer"
 SDPA = "sdpa"
@@ -23,11 +23,11 @@ def use_native_attention(model: nn.Module) -> bool:
 
     It does not, and nothing changes, where this machine has no kernels, where the model's family does not go through
     transformers' `AttentionInterface` (BERT on 4.57, XLNet), or where its implementation is another than `sdpa`,
-    which is transformers' default. The kernels take what is computed in bf16.
+    which is transformers' default. The kernels take what is computed in fp32 and bf16.
     """
     if not isinstance(model, PreTrainedModel):
         return False
-    if model.config._attn_implementation == SDPA and native_instruction_set() and _goes_through_the_interface(model):
+    if model.config._attn_implementation == SDPA and runs_natively() and _goes_through_the_interface(model):
         model.set_attn_implementation(NAME)
     return model.config._attn_implementation == NAME
 
@@ -73,7 +73,10 @@ def attention_forward(
 def _tensors_fit(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> bool:
     """Whether the kernels take these tensors."""
     tensors = (query, key, value)
-    if any(t.dtype != torch.bfloat16 or t.device.type != "cpu" for t in tensors) or key.shape != value.shape:
+    dtype = query.dtype
+    if dtype not in NATIVE_DTYPES or any(t.dtype != dtype or t.device.type != "cpu" for t in tensors):
+        return False
+    if key.shape != value.shape:
         return False
     return mask is None or (mask.dtype in MASK_DTYPES and mask.shape[-1] == key.shape[2] and mask.dim() == 4)
 
@@ -85,7 +88,7 @@ def _operator() -> Any:
     """
     if torch.compiler.is_compiling():
         return attention
-    return torch.ops.nc_trainer_native.attention if native_instruction_set() else None
+    return native_attention if runs_natively() else None
 
 
 def _goes_through_the_interface(model: PreTrainedModel) -> bool:

@@ -1,4 +1,4 @@
-"""The operator `nc_trainer::attention`: softmax attention on the CPU, in bf16 by kernels of our own."""
+"""The operator `nc_trainer::attention`: softmax attention on the CPU, in bf16 and fp32 by kernels of our own."""
 
 import logging
 from functools import cache
@@ -12,6 +12,7 @@ from nc_trainer.int8.ops.engines import native
 
 logger = logging.getLogger(__name__)
 MASK_DTYPES = (torch.bool, torch.float32, torch.bfloat16)
+NATIVE_DTYPES = (torch.float32, torch.bfloat16)
 
 
 @torch.library.custom_op("nc_trainer::attention", mutates_args=(), device_types="cpu")
@@ -20,11 +21,15 @@ def attention(
 ) -> Tensor:
     """`softmax(scale * query @ key.T + mask) @ value`, as `scaled_dot_product_attention` defines it.
 
-    bf16 goes to kernels of our own where the CPU has AVX512_BF16 or AMX: products of bf16 are summed in fp32,
-    softmax is computed in fp32 (exp to a relative error of 3e-6), its probabilities are rounded to bf16 before
-    they meet the values and divided by their sum after it. More than 512 keys are taken in blocks with a running
-    maximum, as in FlashAttention. The bits do not depend on the number of threads. Everything else is torch's own
-    function.
+    fp32 and bf16 go to kernels of our own wherever the native engine runs. What a query gets depends on the keys that
+    it sees and on nothing else: not on the other rows of the batch, on padding, on threads, or on whether there is a
+    mask that hides nothing.
+
+    In fp32 the bits are the same on every instruction set. In bf16, where the CPU has AVX512_BF16 or AMX, products of
+    bf16 are summed in fp32, softmax is computed in fp32 (exp to a relative error of 3e-6), its probabilities are
+    rounded to bf16 before they meet the values and divided by their sum after it. More than 512 keys are taken in
+    blocks with a running maximum, as in FlashAttention. Other CPUs compute bf16 in fp32 and round the result.
+    Everything else is torch's own function.
 
     Keys that no query of a row of the batch sees, which is what padding is, cost nothing at either end. A query that
     sees no key at all gives zeros if the mask is bool or -inf, as in torch; where a float mask holds finite
@@ -46,8 +51,8 @@ def attention(
             not positive.
     """
     _check(query, key, value, mask, scale, is_causal)
-    if query.dtype == torch.bfloat16 and native_instruction_set():
-        return torch.ops.nc_trainer_native.attention(query, key, value, mask, scale, is_causal)
+    if query.dtype in NATIVE_DTYPES and query.dtype == key.dtype == value.dtype and runs_natively():
+        return native_attention(query, key, value, mask, scale, is_causal)
     grouped = query.shape[1] != key.shape[1]
     mask = mask if mask is None or mask.dtype == torch.bool else mask.to(query.dtype)
     out = F.scaled_dot_product_attention(query, key, value, mask, 0.0, is_causal, scale=scale, enable_gqa=grouped)
@@ -55,6 +60,23 @@ def attention(
 
 
 attention.register_fake(native.fake_attention)
+
+
+def native_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float, is_causal: bool
+) -> Tensor:
+    """`attention` by our kernels, for one of `NATIVE_DTYPES` and arguments that are known to fit."""
+    if query.dtype == torch.float32 or native_instruction_set():
+        return torch.ops.nc_trainer_native.attention(query, key, value, mask, scale, is_causal)
+    widened = (query.float(), key.float(), value.float())
+    out = torch.ops.nc_trainer_native.attention(*widened, mask, scale, is_causal)
+    return out.transpose(1, 2).to(query.dtype).transpose(1, 2)
+
+
+@cache
+def runs_natively() -> bool:
+    """Whether our kernels run here; the first call may compile them."""
+    return native.unavailable_reason() is None
 
 
 @cache
@@ -76,7 +98,7 @@ def native_instruction_set() -> str | None:
     if name:
         logger.info("attention: %s kernels", name)
     else:
-        logger.info("attention: torch's scaled_dot_product_attention, since %s", reason)
+        logger.info("attention in bf16: no kernels of its own, since %s", reason)
     return name or None
 
 

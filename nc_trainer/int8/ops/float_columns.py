@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nc_trainer.int8.ops.activations import ACTIVATIONS
 from nc_trainer.int8.ops.engines import current_engine, native
+from nc_trainer.int8.ops.float_activation import float_activation
 from nc_trainer.int8.ops.int8_linear import int8_linears
 
 
@@ -53,7 +53,7 @@ def int8_linear_with_columns(
     others[:, list(columns)] = 0
     y = int8_linears(others, [qweight], [scale], [bias])[0]
     _add_columns(y, picked, column_weights)
-    y = ACTIVATIONS[activation](y).to(x.dtype)
+    y = float_activation(y, activation).to(x.dtype)
     if rows is not None:
         y = y.new_zeros(math.prod(x.shape[:-1]), y.shape[1]).index_copy_(0, rows, y)
     return y.reshape(*x.shape[:-1], y.shape[1])

@@ -1,4 +1,4 @@
-"""Whether two sets of logits are the same: bit for bit, or within what bfloat16 explains."""
+"""Whether two sets of logits are the same: bit for bit, or within what a float dtype explains."""
 
 from collections.abc import Sequence
 
@@ -18,6 +18,15 @@ def same_bits(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
     )
 
 
+FLOAT32_TOLERANCE = 1e-4
+"""Of the largest logit: a thousand roundings of float32, where what is computed otherwise is off by percents."""
+
+
+def explained_by_float32(found: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    """Whether the root mean square of the difference is at most `FLOAT32_TOLERANCE` of the largest expected logit."""
+    return _distance(found, expected) <= FLOAT32_TOLERANCE * _magnitude(expected)
+
+
 def explained_by_bf16(
     transformed: Sequence[Tensor], plain: Sequence[Tensor], exact: Sequence[Tensor], factor: float = BF16_FACTOR
 ) -> bool:
@@ -29,9 +38,12 @@ def explained_by_bf16(
         exact: with the rest in float32, nothing applied.
         factor: see `BF16_FACTOR`.
     """
-    magnitude = max((float(tensor.abs().max()) for tensor in exact if tensor.numel()), default=0.0)
-    allowed = factor * _distance(plain, exact) + 2**-8 * magnitude
+    allowed = factor * _distance(plain, exact) + 2**-8 * _magnitude(exact)
     return _distance(transformed, plain) <= allowed
+
+
+def _magnitude(tensors: Sequence[Tensor]) -> float:
+    return max((float(tensor.abs().max()) for tensor in tensors if tensor.numel()), default=0.0)
 
 
 def _distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:

@@ -9,7 +9,7 @@ from torch import Tensor
 from nc_trainer.config.recipe import Coverage, Precision, Recipe
 from nc_trainer.int8.fusion.find import fused_as
 from nc_trainer.int8.ops import use_engine
-from nc_trainer.int8.proof.compare import explained_by_bf16, same_bits
+from nc_trainer.int8.proof.compare import explained_by_bf16, explained_by_float32, same_bits
 from nc_trainer.int8.proof.find_read_rows import find_read_rows
 from nc_trainer.int8.proof.head import head_of
 from nc_trainer.int8.proof.observe import Observations, observe
@@ -83,8 +83,9 @@ class _Prover:
     def run(self) -> Proof:
         found = self.plain
         if self.observed.runs:
-            found = self._with_read_rows(self._with_padding(self._with_fusions(found)))
-        found = replace(found, float_dtype=self.wanted.float_dtype, attention=self.wanted.attention)
+            found = self._with_attention(self._with_fusions(found))
+            found = self._with_read_rows(self._with_padding(found))
+        found = replace(found, float_dtype=self.wanted.float_dtype)
         if self.observed.runs and found.float_dtype != "float32":
             found = self._in_bf16(found)
         return Proof(found, tuple(self.notes))
@@ -171,6 +172,20 @@ class _Prover:
     def _all_logits(self, recipe: Recipe, probes: Sequence[Probe]) -> Results:
         return [(probe, self._logits(recipe, probe)) for probe in probes]
 
+    def _with_attention(self, recipe: Recipe) -> Recipe:
+        """With ours, where the float model computes what it computes with its own."""
+        if self.wanted.attention == "model":
+            return recipe
+        own = recipe.in_float()
+        probes = [*self.probes, *self.long_probes]
+        pairs = zip(
+            self._all_logits(replace(own, attention="native"), probes), self._all_logits(own, probes), strict=True
+        )
+        if all(_same_in_float32(found, expected) for (_, found), (_, expected) in pairs):
+            return replace(recipe, attention=self.wanted.attention)
+        self.notes.append("Attention in our kernels is further from the model's than float32 explains: left out.")
+        return replace(recipe, coverage=replace(recipe.coverage, attention=False))
+
     def _in_bf16(self, recipe: Recipe) -> Recipe:
         """With a head in float32 and our attention, where the model computes what it computes without them."""
         after, modules = head_of(self.swapper.model, self.observed.runs)
@@ -183,7 +198,7 @@ class _Prover:
         )
         if any(found is None and exact is not None for (_, found), (_, exact) in references):
             self.notes.append("The rest computes in float32: the model does not compute in bfloat16.")
-            return replace(recipe, float_dtype="float32", attention="model")
+            return recipe.with_rest_in("float32")
         for candidate in candidates:
             if all(self._explained(candidate, *of_plain, exact) for of_plain, (_, exact) in references):
                 break
@@ -207,6 +222,12 @@ class _Prover:
             return logits(self.swapper.model, probe.inputs)
         except Exception:  # the model's own code, on a batch that it was perhaps not made for
             return None
+
+
+def _same_in_float32(found: Logits, expected: Logits) -> bool:
+    if found is None or expected is None:
+        return found is expected
+    return explained_by_float32(found, expected)
 
 
 def _longest(observed: Observations) -> int | None:

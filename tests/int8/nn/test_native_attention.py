@@ -63,10 +63,11 @@ def _float(mask: Tensor | None) -> Tensor | None:
 
 
 @native_only
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("rows", [IDS, IDS[:1]], ids=["padded", "full"])
 @pytest.mark.parametrize("name", sorted(THROUGH_THE_INTERFACE - {"ctrl"}))
-def test_attention_of_the_family_is_ours(name: str, rows: Tensor, calls: list[bool]) -> None:
-    model = small(name).bfloat16()
+def test_attention_of_the_family_is_ours(name: str, rows: Tensor, dtype: torch.dtype, calls: list[bool]) -> None:
+    model = small(name).to(dtype)
     assert use_native_attention(model)
     logits(model, rows)
     layers = {"bart": 6, "mbart": 6}.get(name, 2)  # encoder, decoder, and from decoder to encoder
@@ -101,7 +102,7 @@ def test_an_implementation_that_the_user_chose_is_kept() -> None:
 
 
 def test_without_kernels_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(implementation, "native_instruction_set", lambda: None)
+    monkeypatch.setattr(implementation, "runs_natively", lambda: False)
     model = small("gpt2")
     assert not use_native_attention(model)
     assert model.config._attn_implementation == "sdpa"
@@ -125,7 +126,6 @@ def test_using_it_twice_is_using_it_once() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"dtype": torch.float32},
         {"dtype": torch.float16},
         {"gradients": True},
         {"dropout": 0.5},
@@ -134,7 +134,7 @@ def test_using_it_twice_is_using_it_once() -> None:
         {"position_bias": torch.ones(1, 4, 9, 9).bfloat16()},
         {"output_attentions": True},
     ],
-    ids=["fp32", "fp16", "gradients", "dropout", "scale", "more_keys", "position_bias", "output_attentions"],
+    ids=["fp16", "gradients", "dropout", "scale", "more_keys", "position_bias", "output_attentions"],
 )
 def test_what_the_kernels_do_not_do_is_computed_by_sdpa(change: dict[str, Any]) -> None:
     options = {"scaling": 0.5, "is_causal": False} | change

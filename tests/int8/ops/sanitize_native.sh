@@ -16,5 +16,5 @@ for level in ${LEVELS:-avx2 avx_vnni avx512_vnni amx}; do
     echo "== $level"
     NC_TRAINER_ISA=$level LD_PRELOAD="$preloads" "${PYTHON:-python}" -m pytest -q -p no:cacheprovider \
         tests/int8/ops/test_native_engine.py tests/int8/ops/native_level.py tests/int8/ops/test_packing.py \
-        tests/int8/ops/test_attention.py tests/int8/nn/test_float_columns.py "$@"
+        tests/int8/ops/test_attention.py tests/int8/ops/test_float_linear.py tests/int8/nn/test_float_columns.py "$@"
 done

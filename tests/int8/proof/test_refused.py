@@ -127,7 +127,6 @@ def test_what_does_not_compute_in_bfloat16_stays_float32_and_a_note_says_so() ->
     swapper = ModuleSwapper(model)
     proof = proven(swapper, full_recipe(model).with_rest_in("bfloat16"), ROWS)
     assert proof.recipe.float_dtype == "float32"
-    assert proof.recipe.attention == "model"
     assert proof.recipe.quantized == ("head",)
     assert proof.notes == ("The rest computes in float32: the model does not compute in bfloat16.",)
     swapper.apply(proof.recipe)

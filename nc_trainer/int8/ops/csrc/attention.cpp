@@ -53,7 +53,8 @@ Visible visible_keys(const char* mask, int64_t row_stride, int64_t queries, int6
   return {begin, end, std::find(clear.begin() + begin, clear.begin() + end, 0) != clear.begin() + end};
 }
 
-Visible visible_keys(const Attention& a, int64_t batch, int64_t head) {
+template <class T>
+Visible visible_keys(const AttentionOf<T>& a, int64_t batch, int64_t head) {
   const char* mask = a.mask.at(batch, head);
   switch (a.mask_type) {
     case MaskType::kBool: return visible_keys<uint8_t>(mask, a.mask.row_stride, a.queries, a.keys);
@@ -66,7 +67,8 @@ Visible visible_keys(const Attention& a, int64_t batch, int64_t head) {
 // Looks at each mask once, however many heads and rows of the batch it is broadcast to.
 class Masks {
  public:
-  explicit Masks(const Attention& a)
+  template <class T>
+  explicit Masks(const AttentionOf<T>& a)
       : heads_(a.mask.head_stride == 0 ? 1 : a.heads), batch_(a.mask.batch_stride == 0 ? 1 : a.batch),
         visible_(heads_ * batch_) {
     const int64_t grain = std::max<int64_t>(kTaskElements / std::max<int64_t>(a.queries * a.keys, 1), 1);
@@ -84,7 +86,8 @@ class Masks {
   std::vector<Visible> visible_;
 };
 
-AttentionHead head_of(const Attention& a, const Visible& visible, int64_t batch, int64_t head) {
+template <class T>
+HeadOf<T> head_of(const AttentionOf<T>& a, const Visible& visible, int64_t batch, int64_t head) {
   const int64_t key_head = head / (a.heads / a.key_heads);
   const MaskType type = visible.masked ? a.mask_type : MaskType::kNone;
   const bool reads_mask = type != MaskType::kNone && type != MaskType::kCausal;
@@ -106,7 +109,8 @@ AttentionHead head_of(const Attention& a, const Visible& visible, int64_t batch,
 
 }  // namespace
 
-void run(const Attention& a, const AttentionKernels& kernels) {
+template <class T>
+void run(const AttentionOf<T>& a, const KernelsOf<T>& kernels) {
   const int64_t heads = a.batch * a.heads;
   if (heads * a.queries * a.depth == 0) return;
   const Masks masks(a);
@@ -118,14 +122,17 @@ void run(const Attention& a, const AttentionKernels& kernels) {
   parallel_for(0, heads * parts, grain, [&](int64_t begin, int64_t end) {
     static thread_local Scratch packed_memory, work_memory;
     void* const packed = packed_memory.reserve(kernels.packed_bytes(a.keys, a.depth));
-    void* const work = work_memory.reserve(kernels.work_bytes(a.depth));
+    void* const work = work_memory.reserve(kernels.work_bytes(a.keys, a.depth));
     for (int64_t task = begin; task < end; ++task) {
       const int64_t batch = task / parts / a.heads, index = task / parts % a.heads, part = task % parts;
-      const AttentionHead head = head_of(a, masks.at(batch, index), batch, index);
+      const HeadOf<T> head = head_of(a, masks.at(batch, index), batch, index);
       if (task == begin || part == 0) kernels.pack(head, packed);
       kernels.attend(head, part * a.queries / parts, (part + 1) * a.queries / parts, packed, work);
     }
   });
 }
+
+template void run(const AttentionOf<uint16_t>&, const KernelsOf<uint16_t>&);
+template void run(const AttentionOf<float>&, const KernelsOf<float>&);
 
 }  // namespace nc_trainer

@@ -12,16 +12,18 @@
 namespace nc_trainer {
 namespace {
 
-void check_rows(const Tensor& t, const char* name) {
-  NC_TRAINER_CHECK(t.is_cpu() && t.scalar_type() == ScalarType::BFloat16 && t.dim() == 4, name,
-                   " must be a bf16 CPU tensor of shape [batch, heads, tokens, depth], got ", dtype_of(t), " ",
-                   t.sizes());
+void check_rows(const Tensor& t, ScalarType dtype, const char* name) {
+  const bool known = dtype == ScalarType::BFloat16 || dtype == ScalarType::Float;
+  NC_TRAINER_CHECK(t.is_cpu() && known && t.scalar_type() == dtype && t.dim() == 4, name,
+                   " must be a CPU tensor of shape [batch, heads, tokens, depth], bf16 or fp32 like the others, got ",
+                   dtype_of(t), " ", t.sizes());
 }
 
 void check_inputs(const Tensor& query, const Tensor& key, const Tensor& value, double scale) {
-  check_rows(query, "query");
-  check_rows(key, "key");
-  check_rows(value, "value");
+  const ScalarType dtype = query.scalar_type();
+  check_rows(query, dtype, "query");
+  check_rows(key, dtype, "key");
+  check_rows(value, dtype, "value");
   NC_TRAINER_CHECK(std::ranges::equal(key.sizes(), value.sizes()), "key and value differ in shape: ", key.sizes(),
                    " and ", value.sizes());
   NC_TRAINER_CHECK(query.size(0) == key.size(0) && query.size(3) == key.size(3), "query ", query.sizes(), " and key ",
@@ -77,41 +79,48 @@ Tensor mask_with_keys(const Tensor& mask, int64_t keys) {
   return with_dense_rows(one_for_all ? expanded(mask, keys) : mask);
 }
 
-Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value,
-                 const std::optional<Tensor>& mask, double scale, bool is_causal) {
-  check_inputs(query, key, value, scale);
-  NC_TRAINER_CHECK(!mask || !is_causal, "mask and is_causal exclude each other");
-  const AttentionKernels* const kernels = attention_kernels();
-  NC_TRAINER_CHECK(kernels != nullptr,
-                   "this CPU has none of the instruction sets of the attention kernels (AVX512_BF16)");
-
+template <class T>
+Tensor computed(const Tensor& query, const Tensor& key, const Tensor& value, const std::optional<Tensor>& mask,
+                double scale, bool is_causal, const KernelsOf<T>& kernels) {
   const Tensor q = with_dense_rows(query), k = with_dense_rows(key), v = with_dense_rows(value);
   const int64_t batch = q.size(0), heads = q.size(1), queries = q.size(2), depth = q.size(3), keys = k.size(2);
   const Tensor out = empty({batch, heads, queries, depth}, {queries * heads * depth, depth, heads * depth, 1},
-                           aoti_torch_dtype_bfloat16());
-  Attention a{.query = rows_of<const uint16_t>(q),
-              .key = rows_of<const uint16_t>(k),
-              .value = rows_of<const uint16_t>(v),
-              .out = rows_of<uint16_t>(out),
-              .mask_type = is_causal ? MaskType::kCausal : MaskType::kNone,
-              .mask = {nullptr, 0, 0, 0},
-              .batch = batch,
-              .heads = heads,
-              .key_heads = k.size(1),
-              .queries = queries,
-              .keys = keys,
-              .depth = depth,
-              .scale = static_cast<float>(scale)};
+                           dtype_number(query));
+  AttentionOf<T> a{.query = rows_of<const T>(q),
+                   .key = rows_of<const T>(k),
+                   .value = rows_of<const T>(v),
+                   .out = rows_of<T>(out),
+                   .mask_type = is_causal ? MaskType::kCausal : MaskType::kNone,
+                   .mask = {nullptr, 0, 0, 0},
+                   .batch = batch,
+                   .heads = heads,
+                   .key_heads = k.size(1),
+                   .queries = queries,
+                   .keys = keys,
+                   .depth = depth,
+                   .scale = static_cast<float>(scale)};
   const std::optional<Tensor> m = mask ? std::optional(mask_with_keys(*mask, keys)) : std::nullopt;
   if (m) {
     a.mask_type = mask_type(*m);
     a.mask = mask_rows(*m, {batch, heads, queries, keys});
   }
-  run(a, *kernels);
+  run(a, kernels);
   return out;
 }
 
-// The name of the instruction set, empty if there is none.
+Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                 const std::optional<Tensor>& mask, double scale, bool is_causal) {
+  check_inputs(query, key, value, scale);
+  NC_TRAINER_CHECK(!mask || !is_causal, "mask and is_causal exclude each other");
+  if (query.scalar_type() == ScalarType::Float)
+    return computed(query, key, value, mask, scale, is_causal, float_attention_kernels());
+  const AttentionKernels* const kernels = attention_kernels();
+  NC_TRAINER_CHECK(kernels != nullptr,
+                   "this CPU has none of the instruction sets of the kernels of attention in bf16 (AVX512_BF16)");
+  return computed(query, key, value, mask, scale, is_causal, *kernels);
+}
+
+// The name of the instruction set in bf16, empty if there is none.
 std::string attention_isa() {
   const AttentionKernels* const kernels = attention_kernels();
   return kernels != nullptr ? kernels->name : "";

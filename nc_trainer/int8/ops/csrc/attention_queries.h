@@ -30,7 +30,7 @@ struct WorkLayout {
 };
 
 template <class Product>
-int64_t work_bytes(int64_t depth) {
+int64_t work_bytes(int64_t, int64_t depth) {
   return WorkLayout<Product>(depth).bytes;
 }
 

@@ -48,7 +48,8 @@ __m512 masked(__m512 score, __m512 scale, const char* mask, int64_t key, __mmask
   }
 }
 
-// Apply scale and mask in place and return the largest result. Without a mask the scale is left to the caller.
+// Apply scale and mask in place and return the largest result. A mask of zeros leaves the bits of none, so that a row
+// that is padded in one batch, and has no mask in another, has the same result.
 template <MaskType Type>
 float mask_scores(const ScoreRow& row) {
   const __m512 nothing = _mm512_set1_ps(-__builtin_inff()), scale = _mm512_set1_ps(row.scale);
@@ -57,14 +58,11 @@ float mask_scores(const ScoreRow& row) {
     const __mmask16 valid = first_lanes16(row.visible - v * kLanes);
     __m512 x = _mm512_load_ps(row.scores + v * kLanes);
     if constexpr (Type == MaskType::kNone || Type == MaskType::kCausal) {
-      if (valid != 0xffff) {
-        x = _mm512_mask_mov_ps(nothing, valid, x);
-        _mm512_store_ps(row.scores + v * kLanes, x);
-      }
+      x = _mm512_mask_mul_ps(nothing, valid, x, scale);
     } else {
       x = masked<Type>(x, scale, row.mask, v * kLanes, valid);
-      _mm512_store_ps(row.scores + v * kLanes, x);
     }
+    _mm512_store_ps(row.scores + v * kLanes, x);
     peak = _mm512_max_ps(peak, x);
   }
   return _mm512_reduce_max_ps(peak);
@@ -80,8 +78,8 @@ float mask_scores(const ScoreRow& row, MaskType type) {
 }
 
 // probabilities[i] = exp(scores[i] - peak) in bf16, zero up to `padded` vectors; returns their sum before rounding.
-float exponentiate(const ScoreRow& row, float peak, float log2_scale, uint16_t* probabilities, int64_t padded) {
-  const __m512 shift = _mm512_set1_ps(peak), scale = _mm512_set1_ps(log2_scale);
+float exponentiate(const ScoreRow& row, float peak, uint16_t* probabilities, int64_t padded) {
+  const __m512 shift = _mm512_set1_ps(peak), scale = _mm512_set1_ps(kLog2E);
   __m512 sum = _mm512_setzero_ps();
   for (int64_t v = 0; v < padded; ++v) {
     __m512 p = _mm512_setzero_ps();
@@ -98,15 +96,14 @@ float exponentiate(const ScoreRow& row, float peak, float log2_scale, uint16_t* 
 
 // Take a block of scores into the state of the row, and return by how much what was summed before has to shrink.
 float advance(const ScoreRow& row, MaskType type, RowState& state, uint16_t* probabilities, int64_t padded) {
-  const bool scaled = type != MaskType::kNone && type != MaskType::kCausal;
-  const float log2_scale = scaled ? kLog2E : row.scale * kLog2E;
   const float largest = mask_scores(row, type);
   const float peak = largest > state.peak ? largest : state.peak;
   // A row that has seen no key yet subtracts 0: exp(-infinity) is 0, and -infinity minus itself would be NaN.
   const float shift = peak == -__builtin_inff() ? 0.0f : peak;
-  const float sum = exponentiate(row, shift, log2_scale, probabilities, padded);
-  const __m512 old = exp2(_mm512_set1_ps((state.peak - shift) * log2_scale));
-  const float shrink = _mm512_cvtss_f32(old);
+  const float sum = exponentiate(row, shift, probabilities, padded);
+  // Exactly 1 if the peak stays, so that a block of keys that are not seen changes nothing; exp2(0) is not.
+  const __m512 old = exp2(_mm512_set1_ps((state.peak - shift) * kLog2E));
+  const float shrink = state.peak == shift ? 1.0f : _mm512_cvtss_f32(old);
   state = {peak, state.sum * shrink + sum};
   return shrink;
 }

@@ -13,6 +13,7 @@
 #include "input_rows.h"
 #include "isa.h"
 #include "matmul.h"
+#include "parallel.h"
 #include "tensors.h"
 
 namespace nc_trainer {
@@ -173,6 +174,21 @@ Tensor accumulate(const Tensor& codes, const Tensor& qweight) {
   return out;
 }
 
+constexpr int64_t kTaskElements = 1 << 14;  // elements worth waking another thread for
+
+Tensor activate(const Tensor& given, Activation activation) {
+  NC_TRAINER_CHECK(given.is_cpu() && given.scalar_type() == ScalarType::Float, "x must be an fp32 CPU tensor, got ",
+                   dtype_of(given), " ", given.sizes());
+  const Tensor x = made_contiguous(given);
+  Tensor out = empty({x.sizes().begin(), x.sizes().end()}, dtype_number(x));
+  const float* const from = x.const_data_ptr<float>();
+  float* const to = out.mutable_data_ptr<float>();
+  parallel_for(0, x.numel(), kTaskElements, [&](int64_t begin, int64_t end) {
+    kernels().activate(activation, from + begin, end - begin, to + begin);
+  });
+  return out;
+}
+
 std::string isa_name() { return name_of(isa()); }
 
 // The argument of a schema's `str`, which torch's own conversion to std::string would leak.
@@ -198,6 +214,11 @@ void boxed_int8_linears(StableIValue* stack, uint64_t, uint64_t) {
   stack[0] = torch::stable::detail::from(int8_linears(x, qweights, scales, biases, activation, rows));
 }
 
+void boxed_activate(StableIValue* stack, uint64_t, uint64_t) {
+  const auto x = torch::stable::detail::to<Tensor>(stack[0]);
+  stack[0] = torch::stable::detail::from(activate(x, take_activation(stack[1])));
+}
+
 }  // namespace
 }  // namespace nc_trainer
 
@@ -205,6 +226,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(nc_trainer_native, m) {
   m.def(
       "int8_linears(Tensor x, Tensor[] qweights, Tensor[] scales, Tensor?[] biases, str activation, Tensor? "
       "rows=None) -> Tensor[]");
+  m.def("activate(Tensor x, str activation) -> Tensor");
   m.def("accumulate(Tensor codes, Tensor qweight) -> Tensor");
   m.def("isa() -> str");
   m.def("activations() -> str[]");
@@ -212,6 +234,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(nc_trainer_native, m) {
 
 STABLE_TORCH_LIBRARY_IMPL(nc_trainer_native, CPU, m) {
   m.impl("int8_linears", nc_trainer::boxed_int8_linears);
+  m.impl("activate", nc_trainer::boxed_activate);
   m.impl("accumulate", TORCH_BOX(&nc_trainer::accumulate));
 }
 

@@ -88,5 +88,14 @@ void finish(const Outputs& o) {
   with_activation(o.activation, [&]<Activation A>() { finish_with<A>(o); });
 }
 
+void activate(Activation activation, const float* x, int64_t n, float* out) {
+  with_activation(activation, [&]<Activation A>() {
+    for (int64_t i = 0; i < n; i += 8) {
+      const __m256 y = Activations<Float8Lanes>::apply<A>(load_some(x + i, n - i));
+      store_some(reinterpret_cast<char*>(out + i), _mm256_castps_si256(y), smaller(n - i, 8), false);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace nc_trainer

@@ -132,6 +132,16 @@ void finish_int32(const Outputs& o) {
   }
 }
 
+void activate(Activation activation, const float* x, int64_t n, float* out) {
+  with_activation(activation, [&]<Activation A>() {
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const __mmask16 valid = first_lanes16(n - i);
+      const __m512 y = Activations<Float16Lanes>::apply<A>(_mm512_maskz_loadu_ps(valid, x + i));
+      _mm512_mask_storeu_ps(out + i, valid, y);
+    }
+  });
+}
+
 template <class Rounding>
 void finish(const Outputs& o) {
   if (o.type == Element::kInt32) return finish_int32(o);

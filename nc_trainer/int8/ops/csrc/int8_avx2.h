@@ -222,6 +222,7 @@ constexpr Kernels kTable = {.tile_rows = Codes::kTileRows,
                             .encode = Int8<Codes>::encode,
                             .multiply = Int8<Codes>::multiply,
                             .finish = finish,
+                            .activate = activate,
                             .begin = nullptr,
                             .end = nullptr};
 

@@ -80,6 +80,9 @@ struct Kernels {
   void (*multiply)(const Tile& tile);
   void (*finish)(const Outputs& outputs);
 
+  // out = activation(x), element by element, with the bits that `finish` gives: in and out may be the same.
+  void (*activate)(Activation activation, const float* x, int64_t n, float* out);
+
   // Around the calls of one thread, where the instruction set has a state of its own; may be null.
   void (*begin)();
   void (*end)();

@@ -60,6 +60,7 @@ const Kernels& amx_kernels() {
                                   .encode = encode,
                                   .multiply = multiply,
                                   .finish = avx512_vnni_kernels().finish,
+                                  .activate = avx512_vnni_kernels().activate,
                                   .begin = begin,
                                   .end = end};
   return kernels;

@@ -14,6 +14,7 @@ constexpr Kernels kTable = {.tile_rows = kTileRows,
                             .encode = encode,
                             .multiply = multiply_by_vnni,
                             .finish = finish<Rounding>,
+                            .activate = activate,
                             .begin = nullptr,
                             .end = nullptr};
 

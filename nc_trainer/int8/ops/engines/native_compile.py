@@ -29,6 +29,10 @@ AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
 FILE_FLAGS = {
     "attention_amx.cpp": (*AVX512, "-mavx512bf16"),
     "attention_avx512bf16.cpp": (*AVX512, "-mavx512bf16"),
+    "float_attention_avx2.cpp": AVX2,
+    "float_attention_avx512.cpp": AVX512,
+    "float_linear_avx2.cpp": AVX2,
+    "float_linear_avx512.cpp": AVX512,
     "kernels_amx.cpp": (*AVX512, "-mavx512vnni"),
     "kernels_avx2.cpp": AVX2,
     "kernels_avx512_vnni.cpp": (*AVX512, "-mavx512vnni"),

@@ -10,7 +10,7 @@ PRECISIONS = {
     Precision.INT8_WEIGHT_ONLY: "int8 weights per row, computed in float",
 }
 PADDING = {"skip": "rows of masked tokens are not computed", "compute": "computed like any other row"}
-ATTENTION = {"native": "nc_trainer's kernels for bfloat16", "model": "the model's own"}
+ATTENTION = {"native": "nc_trainer's kernels", "model": "the model's own"}
 
 
 def recipe(data: ReportData) -> Html | None:

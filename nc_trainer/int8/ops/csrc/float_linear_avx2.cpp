@@ -1,0 +1,16 @@
+// Linear layers in fp32 on registers of 256 bits.
+#include "float_transposed.h"
+#include "float_dot.h"
+#include "float_lanes_avx2.h"
+
+namespace nc_trainer {
+
+void float_linear_avx2(const FloatLinear& p, int64_t first, int64_t last) {
+  dot_products<Lanes2x256>(p, first, last);
+}
+
+void float_columns_avx2(const FloatLinear& p, int64_t first, int64_t last) {
+  sums_of_columns<Lanes2x256>(p, first, last);
+}
+
+}  // namespace nc_trainer
