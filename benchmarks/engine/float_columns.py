@@ -4,6 +4,7 @@ python benchmarks/engine/float_columns.py
 """
 
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 
 import torch
@@ -53,4 +54,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    ArgumentParser(description=__doc__).parse_args()
     main()
