@@ -64,7 +64,12 @@ class _CalledForward:
                 if self.own is None
                 else self.own(*args, **kwargs)
             )
-        return self.model(*args, **kwargs)
+        # Compiled hooks do not mark, and past the recompile limit this runs without being compiled.
+        self.begin()
+        try:
+            return self.model(*args, **kwargs)
+        finally:
+            self.end()
 
     def begin(self, *args: Any) -> None:
         """A forward pre-hook of the model."""

@@ -13,6 +13,7 @@ from helpers.tiny import config, tiny_bert, tiny_trainer
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
+from nc_trainer.int8.called_forward import call_for_forward
 from nc_trainer.int8.quantize import ModuleSwapper, full_recipe
 
 BATCH = {
@@ -86,6 +87,19 @@ def test_each_thread_calls_for_itself(tmp_path: Path) -> None:
 def test_the_signature_stays(tmp_path: Path) -> None:
     model = quantized(tmp_path)
     assert inspect.signature(model.forward) == inspect.signature(BertForSequenceClassification.forward.__get__(model))
+
+
+def test_past_the_recompile_limit_it_runs_uncompiled() -> None:
+    labelled = {**BATCH, "labels": torch.tensor([0, 1])}
+    with torch._dynamo.config.patch(recompile_limit=1), torch.no_grad():
+        for problem_type in ("single_label_classification", None):
+            model = tiny_bert()
+            expected = model(**labelled).logits
+            call_for_forward(model)
+            model.compile(backend="eager")
+            model.config.problem_type = problem_type
+            assert torch.equal(model(**labelled).logits, expected)
+    torch.compiler.reset()
 
 
 def test_it_is_undone(tmp_path: Path) -> None:
