@@ -38,4 +38,4 @@ def test_the_language_is_known(block: Block) -> None:
 
 
 def test_blocks_that_do_not_run_are_rare() -> None:
-    assert len([block for block in ALL if block.not_run]) <= 6
+    assert 10 * len([block for block in ALL if block.not_run]) <= len(ALL)
