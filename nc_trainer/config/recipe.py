@@ -158,6 +158,10 @@ class Recipe:
         """The same recipe with the rest in another float dtype, and our attention where the proof covers that."""
         return replace(self, float_dtype=float_dtype, attention="native" if self.coverage.attention else "model")
 
+    def with_float_dtype(self, float_dtype: str) -> "Recipe":
+        """`with_rest_in` by its earlier name."""
+        return self.with_rest_in(float_dtype)
+
     def fused(self, shared_inputs: Iterable[tuple[str, ...]], activations: Mapping[str, FusedActivation]) -> "Recipe":
         """The same recipe with these fusions and no others."""
         return replace(self, shared_inputs=tuple(shared_inputs), activations=activations)

@@ -147,3 +147,8 @@ def test_without_prefix_renames_what_is_inside_and_present() -> None:
         (("a", "b"),),
         {"a": FusedActivation("act", "relu")},
     )
+
+
+def test_the_earlier_name_of_the_rest_does_the_same() -> None:
+    recipe = Recipe({"layer": Precision.INT8_DYNAMIC})
+    assert recipe.with_float_dtype("bfloat16") == recipe.with_rest_in("bfloat16")
