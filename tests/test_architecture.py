@@ -29,9 +29,10 @@ MAY_IMPORT = {
     "tuning": "search",
     "experimental": "compat",
     "quantization": "compat",
+    "training": "compat",
     "utils": "compat",
 }
-"""By room, the other rooms that it imports from, for types too. The last four are import paths of earlier names."""
+"""By room, the other rooms that it imports from, for types too. The last five are import paths of earlier names."""
 
 ONE_NAME_FOR_ONE_IDEA = {
     "__init__.py": "Python's own name",
@@ -70,7 +71,7 @@ def imported_rooms(tree: ast.Module) -> Iterator[str]:
 
 def test_every_room_is_in_the_table() -> None:
     assert {room(path) for path in TREES} == set(MAY_IMPORT)
-    assert len([path for path in PACKAGE.iterdir() if path.name != "__pycache__"]) <= 18
+    assert len([path for path in PACKAGE.iterdir() if path.name != "__pycache__"]) <= 19
 
 
 @pytest.mark.parametrize("name", MAY_IMPORT)

@@ -10,6 +10,7 @@ from torch import nn
 from nc_trainer.compat.common import Metric, Model, unwrapped
 from nc_trainer.compat.loader_search import loader_search
 from nc_trainer.compat.named_metrics import Compute, UpdatedMetric, updated_metric
+from nc_trainer.compat.training_function import trained, trained_search, training_function
 from nc_trainer.compat.unjudged import quantize_unjudged
 from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import ConfigError
@@ -31,7 +32,7 @@ class Quantization:
         objective: the name of an objective, or a function from the model to a number of which less is better, unless
             it has an attribute `higher_is_better`. It is called for the float model first, then for each accepted
             recipe. None: what the configuration names.
-        q_func: must stay None: there is no quantization-aware training here.
+        q_func: under the approach `quant_aware_training` trains the model that it is given, in place; else None.
 
     Args:
         conf: a YAML file, a configuration, or None for the defaults.
@@ -62,11 +63,10 @@ class Quantization:
         """
         if self.model is None:
             raise ConfigError("Quantization: no model was given. Set `quantizer.model = common.Model(model)`.")
-        if self.q_func is not None:
-            raise ConfigError("Quantization.q_func: there is no quantization-aware training here; leave it None.")
         model, conf = unwrapped(self.model), self._conf()
+        train = training_function(conf, self.q_func)
         if conf.tuning.exit_policy.performance_only and self.eval_func is None and self.eval_dataloader is None:
-            return Model(quantize_unjudged(model, conf))
+            return Model(quantize_unjudged(trained(model, conf, train), conf))
         search = loader_search(
             model,
             conf,
@@ -76,7 +76,8 @@ class Quantization:
             compute=_compute(self.metric),
             objective=_objective(self.objective, model),
         )
-        result = run_reported(search)
+        with trained_search(search, train) as search:
+            result = run_reported(search)
         return Model(result.model, result)
 
     fit = __call__

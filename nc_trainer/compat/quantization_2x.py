@@ -9,6 +9,7 @@ from torch import nn
 from nc_trainer.compat.common import Metric, Model, unwrapped
 from nc_trainer.compat.named_metrics import UpdatedMetric
 from nc_trainer.compat.quantization_1x import Quantization
+from nc_trainer.compat.training_function import training_function
 from nc_trainer.compat.unjudged import quantize_unjudged
 from nc_trainer.config import PostTrainingQuantConfig, TuningConfig
 from nc_trainer.errors import ConfigError
@@ -48,6 +49,7 @@ def fit(
     if eval_func is None and eval_dataloader is None:
         if eval_metric is not None:
             raise ConfigError("quantization.fit: `eval_metric` needs `eval_dataloader`, which was not given.")
+        training_function(quantizer.conf, None)
         return Model(quantize_unjudged(unwrapped(model), quantizer.conf))
     quantizer.model = model
     quantizer.calib_dataloader = calib_dataloader

@@ -17,6 +17,18 @@ from nc_trainer.search.constraints import constrain_model
 logger = logging.getLogger(__name__)
 
 
+def allowed_recipe(model: PreTrainedModel, config: TuningConfig) -> Recipe:
+    """Everything in int8 that the model and the configuration allow.
+
+    Raises:
+        ConfigError: the configuration does not fit the model.
+        QuantizationError: nothing can be int8.
+    """
+    recipe = full_recipe(model, embeddings=config.quantization.embeddings)
+    able, _ = without_refused(ModuleSwapper(model), recipe, example_inputs(model))
+    return constrain_model(config.quantization, able, model).recipe
+
+
 def quantize_unjudged(model: nn.Module, config: TuningConfig) -> PreTrainedModel:
     """Everything in int8 that the configuration allows, in place. What that costs in accuracy is not known.
 

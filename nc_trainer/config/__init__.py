@@ -9,8 +9,17 @@ settings. `recipe` is what a search arrives at, `training_args` are Trainer's ar
 from nc_trainer.config.benchmark_2x import BenchmarkConfig
 from nc_trainer.config.evaluation_section import EvaluationAccuracy, EvaluationConfig
 from nc_trainer.config.performance import EvaluationPerformance, PerformanceConfigs
-from nc_trainer.config.post_training_2x import PostTrainingQuantConfig, TuningCriterion
-from nc_trainer.config.quantization_section import CalibrationConfig, QuantizationConfig, RecipesConfig
+from nc_trainer.config.post_training_2x import (
+    PostTrainingQuantConfig,
+    QuantizationAwareTrainingConfig,
+    TuningCriterion,
+)
+from nc_trainer.config.quantization_section import (
+    AwareTrainingConfig,
+    CalibrationConfig,
+    QuantizationConfig,
+    RecipesConfig,
+)
 from nc_trainer.config.schema import ModelConfig, TuningConfig
 from nc_trainer.config.shapley_section import ShapleyConfig
 from nc_trainer.config.tuning_section import (
@@ -28,6 +37,7 @@ from nc_trainer.config.yaml_file import load_tuning_config
 
 __all__ = [
     "AccuracyCriterion",
+    "AwareTrainingConfig",
     "BenchmarkConfig",
     "CalibrationConfig",
     "EarlyStoppingConfig",
@@ -40,6 +50,7 @@ __all__ = [
     "MultiObjectives",
     "PerformanceConfigs",
     "PostTrainingQuantConfig",
+    "QuantizationAwareTrainingConfig",
     "QuantizationConfig",
     "RecipesConfig",
     "ReportConfig",

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from nc_trainer.config.quantization_section import CalibrationConfig, QuantizationConfig, RecipesConfig
+from nc_trainer.config.quantization_section import (
+    AWARE_TRAINING,
+    DYNAMIC,
+    CalibrationConfig,
+    QuantizationConfig,
+    RecipesConfig,
+)
 from nc_trainer.config.rules import describe
 from nc_trainer.config.schema import TuningConfig
 from nc_trainer.config.tuning_section import (
@@ -64,7 +70,7 @@ class TuningCriterion:
 class PostTrainingQuantConfig:
     """What `quantization.fit` is asked for, in the words of Neural Compressor 2.x.
 
-    Only dynamic quantization is built here, so it is the default; in Neural Compressor it was static. Everything is
+    Of post-training quantization only dynamic is built here, so it is the default; there it was static. Everything is
     checked when the object is made; `config` is the same in our words.
 
     Raises:
@@ -87,6 +93,7 @@ class PostTrainingQuantConfig:
     tuning_criterion: TuningCriterion = field(default_factory=TuningCriterion)
     diagnosis: bool = False
     config: TuningConfig = field(init=False, repr=False, compare=False)
+    approaches: ClassVar[Mapping[str, str]] = {"dynamic": DYNAMIC}
 
     def __post_init__(self) -> None:
         self._check_fixed()
@@ -97,8 +104,9 @@ class PostTrainingQuantConfig:
             **self.tuning_criterion.objectives(),
         )
         quantization = QuantizationConfig(
+            approach=self.approaches[self.approach],
             calibration=CalibrationConfig(sampling_size=self.calibration_sampling_size),  # type: ignore[arg-type]
-            recipes=_recipes(self.recipes or {}),
+            recipes=self._recipes(self.recipes or {}),
             optype_wise=self.op_type_dict,  # type: ignore[arg-type]
             op_wise=self.op_name_dict,  # type: ignore[arg-type]
             float_dtype="float32" if "bf16" in self.excluded_precisions else "auto",
@@ -112,7 +120,7 @@ class PostTrainingQuantConfig:
             "backend": ("default",),
             "domain": ("auto", "nlp"),
             "quant_format": ("default",),
-            "approach": ("dynamic",),
+            "approach": tuple(self.approaches),
             "reduce_range": (None, False),
             "quant_level": ("auto", 0, 1),
             "diagnosis": (False,),
@@ -121,20 +129,42 @@ class PostTrainingQuantConfig:
             found = getattr(self, name)
             if not any(found == value and type(found) is type(value) for value in values):
                 expected = " or ".join(repr(value) for value in values)
-                raise ConfigError(f"`PostTrainingQuantConfig.{name}`: found {found!r}, expected {expected}.")
+                raise ConfigError(f"`{type(self).__name__}.{name}`: found {found!r}, expected {expected}.")
         unknown = set(self.excluded_precisions) - {"bf16"}
         if unknown:
             raise ConfigError(
-                f"`PostTrainingQuantConfig.excluded_precisions`: found {sorted(unknown)}, expected none or ['bf16']."
+                f"`{type(self).__name__}.excluded_precisions`: found {sorted(unknown)}, expected none or ['bf16']."
             )
 
+    def _recipes(self, recipes: Mapping[str, Any]) -> RecipesConfig:
+        known = set(RecipesConfig.__dataclass_fields__)
+        unknown = {name for name, value in recipes.items() if name not in known and value}
+        if unknown:
+            raise ConfigError(
+                f"`{type(self).__name__}.recipes`: found {sorted(unknown)}, expected only {sorted(known)}: "
+                "other recipes correct static scales, and every scale here is exact for its row or token."
+            )
+        return RecipesConfig(**{name: value for name, value in recipes.items() if name in known})
 
-def _recipes(recipes: Mapping[str, Any]) -> RecipesConfig:
-    known = set(RecipesConfig.__dataclass_fields__)
-    unknown = {name for name, value in recipes.items() if name not in known and value}
-    if unknown:
-        raise ConfigError(
-            f"`PostTrainingQuantConfig.recipes`: found {sorted(unknown)}, expected only {sorted(known)}: "
-            "other recipes correct static scales, and every scale here is exact for its row or token."
-        )
-    return RecipesConfig(**{name: value for name, value in recipes.items() if name in known})
+
+@dataclass(frozen=True)
+class QuantizationAwareTrainingConfig(PostTrainingQuantConfig):
+    """What `training.prepare_compression` is asked for, in the words of Neural Compressor 2.x.
+
+    Raises:
+        ConfigError: a value is not possible here; the message names the argument or the key.
+    """
+
+    approach: str = AWARE_TRAINING
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+    model_name: str = ""
+    approaches: ClassVar[Mapping[str, str]] = {AWARE_TRAINING: AWARE_TRAINING}
+
+    def __post_init__(self) -> None:
+        if self.inputs or self.outputs:
+            raise ConfigError(
+                "`QuantizationAwareTrainingConfig`: `inputs` and `outputs` describe graphs of other frameworks; leave "
+                "them out."
+            )
+        super().__post_init__()

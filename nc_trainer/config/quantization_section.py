@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 from nc_trainer.config.frozen_mapping import FrozenMapping
 from nc_trainer.config.precision import module_rule, module_rules
-from nc_trainer.config.rules import flag, one_of, sizes
+from nc_trainer.config.rules import flag, number, one_of, sizes
 from nc_trainer.config.section import Section, setting
+
+DYNAMIC = "post_training_dynamic_quant"
+AWARE_TRAINING = "quant_aware_training"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +44,32 @@ class RecipesConfig(Section, path="quantization.recipes"):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AwareTrainingConfig(Section, path="quantization.quant_aware_training"):
+    """What the approach `quant_aware_training` adds to the Trainer's own arguments. Not in the original."""
+
+    distillation: float = setting(
+        0.0,
+        number(0, below=1),
+        "Share of the loss that is the mean squared difference of the logits from the float model's before training; "
+        "the rest is the Trainer's own loss. More than 0 keeps a copy of the float model meanwhile.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantizationConfig(Section, path="quantization"):
     """How modules become int8."""
 
     approach: str = setting(
-        "post_training_dynamic_quant",
-        one_of("post_training_dynamic_quant"),
-        "How modules become int8: weights ahead of time, activations while the model runs.",
+        DYNAMIC,
+        one_of(DYNAMIC, AWARE_TRAINING),
+        "How modules become int8: weights ahead of time, activations while the model runs. quant_aware_training "
+        "first trains the float weights to be rounded so, on the train set.",
     )
     calibration: CalibrationConfig = field(
         default_factory=CalibrationConfig, metadata={"help": "Data that ranks the modules."}
+    )
+    quant_aware_training: AwareTrainingConfig = field(
+        default_factory=AwareTrainingConfig, metadata={"help": "How weights are trained to be rounded."}
     )
     recipes: RecipesConfig = field(
         default_factory=RecipesConfig,

@@ -9,7 +9,7 @@ _FIXED_SCHEME = (
     "and the search decides which modules stay in float."
 )
 _NO_STATIC_SCALES = "It corrects or moves static scales, and every scale here is exact for its row or token."
-_NOT_TUNING = "Only post-training dynamic quantization of PyTorch models is done here."
+_NOT_TUNING = "Only quantization of PyTorch models is done here, after or during training."
 _TRAINERS_JOB = "Data, metrics and training come from the Trainer, not from this file."
 _GIVEN_IN_PYTHON = "The evaluation data are the Trainer's, or `eval_dataloader` in Python."
 _BENCHMARKS = "Processes and threads of a benchmark are under `evaluation.performance.configs`."
@@ -60,7 +60,6 @@ UNSUPPORTED_KEYS: dict[str, str] = {
 _OTHER_APPROACHES = (
     "post_training_static_quant",
     "post_training_auto_quant",
-    "quant_aware_training",
     "weight_only",
 )
 _OTHER_STRATEGIES = (
@@ -69,7 +68,7 @@ _OTHER_STRATEGIES = (
 )
 UNSUPPORTED_VALUES: dict[str, tuple[tuple[str, ...], str]] = {
     "device": (("gpu",), "Use 'cpu': the int8 operators run on a CPU."),
-    "quantization.approach": (_OTHER_APPROACHES, "Use 'post_training_dynamic_quant'."),
+    "quantization.approach": (_OTHER_APPROACHES, "Use 'post_training_dynamic_quant' or 'quant_aware_training'."),
     "tuning.strategy.name": (_OTHER_STRATEGIES, "Use 'basic'."),
 }
 

@@ -14,7 +14,9 @@ from nc_trainer.search.trial import CompleteTrial, Evaluation
 
 
 def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evaluate]:
-    """Evaluate the model, which is in float.
+    """Evaluate the model, which is in float, unless it was evaluated before it was trained for int8.
+
+    Training is meant to change predictions: then the metric alone is looked at, and not how many changed.
 
     Args:
         recipe: has everything in int8 that may be.
@@ -26,8 +28,9 @@ def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evalua
     Raises:
         QuantizationError: the metric that is asked for was not computed, or is not a finite number.
     """
-    evaluation, evaluate = search.evaluate(Watch()), search.evaluate
+    evaluation, evaluate = search.float_evaluation or search.evaluate(Watch()), search.evaluate
     rule = search.config.tuning.accuracy_criterion
+    agreement = 0.0 if search.float_evaluation else rule.agreement
     if rule.multi_metrics.metrics:
         together = Together.of(rule, evaluation)
         criterion, evaluation = together.criterion, together.added(evaluation)
@@ -36,7 +39,7 @@ def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evalua
         criterion = _criterion_of_one(search, evaluation)
     if search.config.tuning.exit_policy.performance_only:
         criterion = Criterion(criterion.metric, None, math.inf)
-    return Reference(criterion, _trial(recipe, evaluation, criterion), evaluation, rule.agreement), evaluate
+    return Reference(criterion, _trial(recipe, evaluation, criterion), evaluation, agreement), evaluate
 
 
 def _criterion_of_one(search: Search, evaluation: Evaluation) -> Criterion:

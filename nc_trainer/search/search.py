@@ -62,6 +62,9 @@ class Search:
         higher_is_better: the direction that was asked for; None derives it from the name.
         objective: orders accepted recipes, instead of what the configuration names.
         listeners: told of what happens.
+        float_evaluation: what the float model was evaluated to before its weights were trained for int8; None where
+            they were not: then the search evaluates it.
+        notes: what was done before the search and should be known of its outcome.
     """
 
     model: PreTrainedModel
@@ -75,6 +78,8 @@ class Search:
     higher_is_better: bool | None = None
     objective: Objective | None = None
     listeners: Sequence[Listener] = ()
+    float_evaluation: Evaluation | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def workspace(self) -> Path:

@@ -6,7 +6,7 @@ from nc_trainer.config import QuantizationConfig, TuningConfig
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.int8.float_parts import float_dtype
 from nc_trainer.int8.proof import proven, without_refused
-from nc_trainer.search.constraints import constrain_model
+from nc_trainer.search.constraints import Constraints, constrain_model
 from nc_trainer.search.search import Search
 from nc_trainer.search.strategies import Strategy, make_strategy
 from nc_trainer.search.strategies.agreeing import Agreeing
@@ -34,17 +34,25 @@ def starting_point(search: Search) -> Start:
     wanted = search.config.quantization
     strategy = make_strategy(search.config.tuning.strategy.name)
     stops_when_found = not search.config.tuning.exit_policy.timeout
-    example = search.rows.example()
-    able, notes = without_refused(search.swapper, search.recipe, example)
-    constraints = constrain_model(wanted, able, search.model)
+    constraints, notes = allowed_modules(search)
     recipe = constraints.recipe.with_rest_in(float_dtype(wanted.float_dtype))
     if constraints.free != tuple(recipe.modules):
         strategy = Constrained(strategy, constraints.free)
-    proof = proven(search.swapper, recipe, example)
+    proof = proven(search.swapper, recipe, search.rows.example())
     if _may_widen(wanted, proof.recipe):
         strategy = NarrowFloat(strategy, stops_when_found)
     strategy = Agreeing(strategy, constraints.free, stops_when_found)
     return Start(proof.recipe, strategy, (*notes, *proof.notes))
+
+
+def allowed_modules(search: Search) -> tuple[Constraints, tuple[str, ...]]:
+    """What the configuration and the model's own code let be int8, and notes on what the latter does not.
+
+    Raises:
+        ConfigError: the configuration does not fit the model.
+    """
+    able, notes = without_refused(search.swapper, search.recipe, search.rows.example())
+    return constrain_model(search.config.quantization, able, search.model), notes
 
 
 def expected_trials(start: Start, config: TuningConfig) -> int:

@@ -52,7 +52,7 @@ def run(search: Search) -> Iterator[Searched]:
             record_or_compare(journal, reference.trial)
             study = _study(search, start, reference, evaluate, goal, journal)
             result = _trials(search, study, expected_trials(start, search.config))
-            result = replace(result, warnings=(*result.warnings, *start.notes))
+            result = replace(result, warnings=(*result.warnings, *search.notes, *start.notes))
             seconds = time.monotonic() - started
             explanations = try_to_explain(explainer, result.chosen)
             yield _searched(study, result, journal, calls, seconds, explanations)

@@ -24,6 +24,7 @@ from nc_trainer.report.reported_search import run_reported
 from nc_trainer.report.result import QuantizationResult
 from nc_trainer.report.trial_numbers import TrialLogs
 from nc_trainer.search import choose_metric
+from nc_trainer.trainer.aware_training import trained_if_asked
 from nc_trainer.trainer.contained_model import contained_model
 from nc_trainer.trainer.repeatable import shows_no_progress, without_progress_bars
 from nc_trainer.trainer.row_order import in_length_batches
@@ -69,6 +70,8 @@ class QuantizationMixin(_Base):
     ) -> QuantizationResult:
         """Search for the int8 recipe that meets the accuracy criterion, and leave the trainer's model in it.
 
+        Under `quantization.approach: quant_aware_training` the model is trained for int8 first, by `self.train()`.
+
         Every trial is one `self.evaluate()` of the model in place; nothing is copied. If anything raises, the
         trainer holds its float model again, untouched. Each finished trial is logged once, as `trial/number`,
         `trial/accepted`, `trial/<metric>` and more, so callbacks such as W&B's and TensorBoard's show the search.
@@ -94,8 +97,9 @@ class QuantizationMixin(_Base):
             search = trainer_search(self, config, metric_name, eval_dataset, calibration_dataset, [logs])
             if self.args.should_save:
                 check_place(self.model, str(self.args.output_dir))
+        with trained_if_asked(self, search, self._quietly) as search, self._quietly():
             found = run_reported(search, quiet=shows_no_progress(self.args))
-            result = replace(found, model=cast(PreTrainedModel, self.model))
+        result = replace(found, model=cast(PreTrainedModel, self.model))
         self._judged = result.metric.name
         self._report = Report(result.report, search.config.tuning.report.plots) if result.report else None
         self._quantized = Quantized(search.swapper, result.recipe) if is_int8(self.model) else None

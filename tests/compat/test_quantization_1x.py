@@ -214,7 +214,10 @@ def test_performance_only_needs_nothing_to_judge_by(caplog: pytest.LogCaptureFix
         ({}, "There is nothing to judge recipes by: give `eval_func`"),
         ({"eval_dataloader": []}, "There is nothing to judge recipes by"),
         ({"eval_dataloader": [], "metric": Mean()}, "dataloader yields no batch"),
-        ({"eval_func": lambda model: 1.0, "q_func": print}, "no quantization-aware training"),
+        (
+            {"eval_func": lambda model: 1.0, "q_func": print},
+            "is called under `quantization.approach",
+        ),
         ({"eval_dataloader": [], "metric": object()}, "object has no .*'update'"),
         ({"eval_func": lambda model: 1.0, "objective": 3}, "found a int, expected a name or a function"),
         ({"eval_func": lambda model: 1.0, "objective": "speed"}, "`tuning.objective`: found the text 'speed'"),

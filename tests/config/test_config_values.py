@@ -36,6 +36,7 @@ def test_the_defaults_are_these() -> None:
         "quantization": {
             "approach": "post_training_dynamic_quant",
             "calibration": {"sampling_size": 64},
+            "quant_aware_training": {"distillation": 0.0},
             "recipes": {
                 "first_conv_or_matmul_quantization": True,
                 "last_conv_or_matmul_quantization": True,

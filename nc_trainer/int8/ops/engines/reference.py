@@ -21,7 +21,7 @@ def unavailable_reason() -> str | None:
 
 def accumulate(codes: Tensor, qweight: Tensor) -> Tensor:
     """The exact int32 products [M, N] of int8 `codes` [M, K] with int8 `qweight` [N, K]."""
-    total = torch.zeros(codes.shape[0], qweight.shape[0], dtype=torch.int32)
+    total = torch.zeros(codes.shape[0], qweight.shape[0], dtype=torch.int32, device=codes.device)
     for start in range(0, codes.shape[1], EXACT_K):
         part = slice(start, start + EXACT_K)
         total += (codes[:, part].float() @ qweight[:, part].float().t()).to(torch.int32)
