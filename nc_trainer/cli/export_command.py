@@ -70,6 +70,7 @@ def export(job: Job, int8_dir: Path, output: Path, export_format: str, rule: Acc
                 Criterion(metric, rule.relative, rule.absolute),
                 baseline,
                 found,
+                per_label=rule.per_label,
                 label_names=trainer.model.config.id2label,
             )
             for name, found in {"torch": int8, export_format: exported}.items()

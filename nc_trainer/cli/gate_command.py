@@ -29,7 +29,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="directory of the float model")
     parser.add_argument("int8_model", type=Path, help="directory of the int8 model")
     add_criterion(parser)
-    parser.add_argument("--per_label", type=float, help="how much of its recall any label may lose, as a share")
     parser.add_argument(
         "--slice", nargs="+", default=[], metavar="COLUMN", help="compare the rows of each value of these columns"
     )
@@ -44,13 +43,13 @@ def add_criterion(parser: argparse.ArgumentParser) -> None:
     loss.add_argument("--relative", type=float, help="loss allowed as a share of the float model's metric; 0.01")
     loss.add_argument("--absolute", type=float, help="loss allowed in the metric's unit")
     loss.add_argument("--tuning_config", type=Path, help="YAML file; its `tuning.accuracy_criterion` is the criterion")
+    parser.add_argument("--per_label", type=float, help="how much of its recall any label may lose, as a share")
 
 
 def gate(
     job: Job,
     int8_dir: Path,
     rule: AccuracyCriterion,
-    per_label: float | None,
     slices: Sequence[str],
     output: Path | None,
 ) -> int:
@@ -59,8 +58,7 @@ def gate(
     Args:
         job: the float model and the rows.
         int8_dir: the int8 model.
-        rule: how much of the metric may be lost.
-        per_label: how much of its recall any label may lose, as a share of its rows; None: no limit.
+        rule: how much of the metric, and of the recall of any label, may be lost.
         slices: columns of the data whose values are compared one by one.
         output: file for the verdict, JSON.
 
@@ -80,7 +78,7 @@ def gate(
         Criterion(metric, rule.relative, rule.absolute),
         baseline,
         int8,
-        per_label=per_label,
+        per_label=rule.per_label,
         label_names=trainer.model.config.id2label,
         columns=columns,
     )
@@ -92,14 +90,15 @@ def gate(
 
 def _gate(options: argparse.Namespace) -> int:
     job = job_of(options, options.model)
-    return gate(job, options.int8_model, criterion_of(options), options.per_label, options.slice, options.output)
+    return gate(job, options.int8_model, criterion_of(options), options.slice, options.output)
 
 
 def criterion_of(options: argparse.Namespace) -> AccuracyCriterion:
-    """What the options of `add_criterion` say."""
-    if options.tuning_config is not None:
-        return load_tuning_config(options.tuning_config).tuning.accuracy_criterion
-    return AccuracyCriterion(relative=options.relative, absolute=options.absolute)
+    """What the options of `add_criterion` say; `--per_label` counts beside a file too."""
+    if options.tuning_config is None:
+        return AccuracyCriterion(relative=options.relative, absolute=options.absolute, per_label=options.per_label)
+    rule = load_tuning_config(options.tuning_config).tuning.accuracy_criterion
+    return rule if options.per_label is None else replace(rule, per_label=options.per_label)
 
 
 def evaluation_of(trainer: QuantizationTrainer) -> Evaluation:

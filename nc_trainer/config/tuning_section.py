@@ -77,6 +77,12 @@ class AccuracyCriterion(Section, path="tuning.accuracy_criterion"):
         "taken for the float model, and a metric that is met with many predictions changed is not believed. 0 looks "
         "at the metric alone. Not in the original.",
     )
+    per_label: float | None = setting(
+        None,
+        optional(number(0, below=1, percent=True)),
+        "How much of its recall any label may lose, as a share of its rows, beside the metric. null: no limit. Not in "
+        "the original.",
+    )
     higher_is_better: bool | None = setting(
         None, optional(flag()), "Direction of the metric; null infers it from the metric's name."
     )

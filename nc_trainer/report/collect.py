@@ -68,7 +68,7 @@ class _Collector:
             outcome=result.outcome,
             reason=result.reason,
             metric=reference.criterion.metric,
-            criterion=reference.criterion.describe(reference.value),
+            criterion=reference.rule(),
             threshold=reference.criterion.threshold(reference.value),
             recipe=searched.recipe,
             trials=(reference.trial, *result.trials),

@@ -92,6 +92,8 @@ class TrialProgress(Listener):
         verdict = "met" if trial.accepted else "not met"
         if trial.lucky and self._agreement:
             verdict = f"met by luck: {self._agreement.luck(trial)}"
+        if trial.lost_label is not None:
+            verdict = f"not met: recall of label {trial.lost_label} lower by {trial.lost_recall:.4f}"
         if trial.state == "pruned":
             return f"trial {trial.number}: {verdict}, stopped after {trial.share:.0%}"
         if not isinstance(trial, CompleteTrial):

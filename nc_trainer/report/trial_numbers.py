@@ -22,6 +22,7 @@ def trial_numbers(trial: Trial) -> dict[str, float]:
         "low": trial.low,
         "high": trial.high,
         "flips": trial.flips,
+        "lost_recall": trial.lost_recall,
         "logits_error": trial.logits_error,
         **trial.metrics,
         **trial.objectives,

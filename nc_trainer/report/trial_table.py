@@ -78,6 +78,8 @@ def _verdict(trial: Trial, is_baseline: bool) -> str:
         return "baseline"
     if trial.state == "pruned":
         return f"not met, after {trial.share:.0%}"
+    if trial.lost_label is not None:
+        return f"not met, label {trial.lost_label}"
     return "met" if trial.accepted else "met by luck" if trial.lucky else "not met"
 
 

@@ -62,15 +62,15 @@ class Conclusion:
         """
         finished = complete(self.trials)
         accepted = self._accepted(finished)
-        rule = self.reference.criterion.describe(self.reference.value)
+        rule = self.reference.rule()
         if accepted:
             best, why = self._best(accepted)
             chosen = max(best, key=self._preference)
-            return self._result("met", f"{self._meets(chosen, rule)}{why}{self._not_believed(chosen)}", chosen)
+            return self._result("met", f"{self._meets(chosen, rule)}{why}{self._not_taken(chosen)}", chosen)
         if finished:
-            chosen = max(finished, key=lambda trial: (self._key(trial), self._int8_weights(trial)))
+            chosen = max(finished, key=self._closeness)
             reason = f"no trial meets {rule}; {stopped}; trial {chosen.number} comes closest with {chosen.value:.4f}"
-            return self._result("best_effort", f"{reason}, {self._shortfall(chosen)}", chosen)
+            return self._result("best_effort", f"{reason}, {self._missed(chosen)}", chosen)
         errors = "; ".join(f"trial {trial.number}: {trial.error}" for trial in self.trials)
         return self._result("baseline", f"no trial could be evaluated ({errors or stopped})", self.reference.trial)
 
@@ -93,13 +93,32 @@ class Conclusion:
             f"where the metric alone would have to be {rule}"
         )
 
-    def _not_believed(self, chosen: CompleteTrial) -> str:
-        """Why a trial that meets the criterion with more in int8 was not taken."""
-        more = [trial for trial in complete(self.trials) if trial.lucky and self._weighs_more(trial, chosen)]
-        if not more or self.reference.agreement is None:
-            return ""
-        trial = max(more, key=self._preference)
-        return f"; trial {trial.number} does by luck: {self.reference.agreement.luck(trial)}"
+    def _not_taken(self, chosen: CompleteTrial) -> str:
+        """Why a trial whose metric meets the criterion with more in int8 was not taken."""
+        better = (trial for trial in complete(self.trials) if self.reference.meets(trial.value))
+        more = [trial for trial in better if self._weighs_more(trial, chosen)]
+        lost = [trial for trial in more if trial.lost_label is not None]
+        lucky = [trial for trial in more if trial.lucky]
+        said = ""
+        if lucky and self.reference.agreement is not None:
+            trial = max(lucky, key=self._preference)
+            said += f"; trial {trial.number} does by luck: {self.reference.agreement.luck(trial)}"
+        if lost:
+            trial = max(lost, key=self._preference)
+            said += f"; of trial {trial.number} the {_lost(trial)}"
+        return said
+
+    def _closeness(self, trial: CompleteTrial) -> tuple[float, float, float, int]:
+        """Of refused trials: the least loss beyond the criterion, then of recall, then the metric."""
+        limit = self.reference.criterion.threshold(self.reference.value)
+        key = self._key(trial)
+        within = min(key, self.reference.criterion.metric.key(limit))
+        return within, -(trial.lost_recall or 0.0), key, self._int8_weights(trial)
+
+    def _missed(self, trial: CompleteTrial) -> str:
+        """What a refused trial lacks."""
+        missed = [] if self.reference.meets(trial.value) else [self._shortfall(trial)]
+        return " and ".join(missed if trial.lost_label is None else [*missed, f"the {_lost(trial)}"])
 
     def _weighs_more(self, trial: CompleteTrial, chosen: CompleteTrial) -> bool:
         return self._int8_weights(trial) > self._int8_weights(chosen)
@@ -165,3 +184,7 @@ class Conclusion:
 
     def _int8_weights(self, trial: Trial) -> int:
         return sum(self.weights[name] for name in trial.recipe.quantized)
+
+
+def _lost(trial: Trial) -> str:
+    return f"recall of label {trial.lost_label} is lower by {trial.lost_recall:.4f}"

@@ -26,7 +26,8 @@ def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evalua
         number to what `search.evaluate` returns.
 
     Raises:
-        QuantizationError: the metric that is asked for was not computed, or is not a finite number.
+        QuantizationError: the metric that is asked for was not computed, or is not a finite number; or a limit per
+            label is set and rows have no classes.
     """
     evaluation, evaluate = search.float_evaluation or search.evaluate(Watch()), search.evaluate
     rule = search.config.tuning.accuracy_criterion
@@ -39,7 +40,15 @@ def judge_float_model(search: Search, recipe: Recipe) -> tuple[Reference, Evalua
         criterion = _criterion_of_one(search, evaluation)
     if search.config.tuning.exit_policy.performance_only:
         criterion = Criterion(criterion.metric, None, math.inf)
-    return Reference(criterion, _trial(recipe, evaluation, criterion), evaluation, agreement), evaluate
+    trial = _trial(recipe, evaluation, criterion)
+    reference = Reference(criterion, trial, evaluation, agreement, _per_label(search))
+    reference.lost_label(evaluation)  # no label has lost anything yet: this raises where rows have no classes
+    return reference, evaluate
+
+
+def _per_label(search: Search) -> float | None:
+    tuning = search.config.tuning
+    return None if tuning.exit_policy.performance_only else tuning.accuracy_criterion.per_label
 
 
 def _criterion_of_one(search: Search, evaluation: Evaluation) -> Criterion:

@@ -5,10 +5,15 @@ from functools import cached_property
 
 import numpy as np
 
+from nc_trainer.errors import QuantizationError
 from nc_trainer.search.agreement import Agreement, agreement_of
 from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.recalls import recalls_between
 from nc_trainer.search.statistics.flips import Flips
+from nc_trainer.search.statistics.label_recall import LabelRecall, beyond
 from nc_trainer.search.trial import CompleteTrial, Evaluation, predicted_answers, predicted_classes
+
+NO_CLASSES = "`per_label` needs rows with a class each: this data has none, leave it out."
 
 
 @dataclass(frozen=True)
@@ -20,12 +25,14 @@ class Reference:
         trial: number 0, everything in float.
         evaluation: what it was made from.
         least_agreement: see `agreement.Agreement`; 0 looks at the metric alone.
+        per_label: how much of its recall any label may lose, as a share of its rows; None: no limit.
     """
 
     criterion: Criterion
     trial: CompleteTrial
     evaluation: Evaluation
     least_agreement: float = 0.0
+    per_label: float | None = None
 
     @property
     def value(self) -> float:
@@ -59,3 +66,23 @@ class Reference:
         if self.agreement is None or flips is None:
             return self.meets(value)
         return self.agreement.accepts(self.meets(value), flips)
+
+    def lost_label(self, evaluation: Evaluation) -> LabelRecall | None:
+        """The label that lost most of its recall, if that is more than it may.
+
+        Raises:
+            QuantizationError: a limit is set, and there is no class for each row.
+        """
+        if self.per_label is None:
+            return None
+        recalls = recalls_between(self.evaluation, evaluation)
+        if recalls is None:
+            raise QuantizationError(NO_CLASSES)
+        return max(beyond(recalls, self.per_label), key=lambda recall: recall.fall, default=None)
+
+    def rule(self) -> str:
+        """What is asked for, for people."""
+        rule = self.criterion.describe(self.value)
+        if self.per_label is not None:
+            rule += f", no label's recall lower by more than {self.per_label:g}"
+        return rule

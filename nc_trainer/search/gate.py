@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from nc_trainer.errors import QuantizationError
 from nc_trainer.search.criterion import Criterion
+from nc_trainer.search.float_reference import NO_CLASSES
+from nc_trainer.search.recalls import recalls_between
 from nc_trainer.search.statistics.flips import Flips, compare_answers, compare_classes
-from nc_trainer.search.statistics.label_recall import LabelRecall, beyond, label_recalls
+from nc_trainer.search.statistics.label_recall import LabelRecall, beyond
 from nc_trainer.search.trial import Evaluation, predicted_classes
 
 
@@ -85,9 +87,9 @@ def judge(
     name = criterion.metric.name
     before, after = float(baseline.metrics[name]), float(int8.metrics[name])
     classes = _classes(baseline, baseline), _classes(int8, baseline)
-    recalls = label_recalls(*classes, baseline.labels)
+    recalls = recalls_between(baseline, int8)
     if recalls is None and per_label is not None:
-        raise QuantizationError("`per_label` needs rows with a class each: this data has none, leave it out.")
+        raise QuantizationError(NO_CLASSES)
     named = {(label_names or {}).get(recall.label, str(recall.label)): recall for recall in recalls or ()}
     failures = [] if criterion.accepts(after, before) else [f"{name} is {after:.4f}, below the criterion"]
     if per_label is not None:

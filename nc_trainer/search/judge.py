@@ -18,13 +18,15 @@ def complete_trial(number: int, recipe: Recipe, evaluation: Evaluation, referenc
         return failed_trial(number, recipe, f"{name} is {value}", evaluation.seconds)
     before = reference.evaluation
     flips = compare_answers(before.predictions, evaluation.predictions, before.labels)
-    accepted = reference.accepts(value, flips)
+    believed, lost = reference.accepts(value, flips), reference.lost_label(evaluation)
     return CompleteTrial(
         number=number,
         recipe=recipe,
         value=value,
-        accepted=accepted,
-        lucky=reference.meets(value) and not accepted,
+        accepted=believed and lost is None,
+        lucky=reference.meets(value) and not believed and lost is None,
+        lost_label=lost.label if lost else None,
+        lost_recall=lost.fall if lost else None,
         seconds=evaluation.seconds,
         metrics=evaluation.metrics,
         logits_error=logits_error(before.predictions, evaluation.predictions),

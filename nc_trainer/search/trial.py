@@ -59,7 +59,7 @@ class Trial:
         number: 1, 2, 3 in the order of judging; 0 is the baseline.
         recipe: what was judged.
         value: the metric that is judged, in a `CompleteTrial`; None in any other.
-        accepted: whether the criterion is met, and what `agreement` asks for.
+        accepted: whether the criterion is met, and what `agreement` and `per_label` ask for.
         lucky: whether the metric meets the criterion, and it is not accepted: more predictions changed than losses of
             the tolerated size explain.
         seconds: duration of the evaluation.
@@ -77,6 +77,8 @@ class Trial:
         share: which part of the evaluation rows was seen; flips of a pruned trial are counted on these.
         flip_tolerance: by how much a number may change and is no flip, in its own unit; None where answers are no
             numbers.
+        lost_label: the label that lost most of its recall, where that is more than `per_label` allows.
+        lost_recall: how much that is, as a share of its rows.
 
     Raises:
         ValueError: there is a value and this is no `CompleteTrial`.
@@ -101,6 +103,8 @@ class Trial:
     share: float = 1.0
     flip_tolerance: float | None = None
     lucky: bool = False
+    lost_label: int | None = None
+    lost_recall: float | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) is isinstance(self, CompleteTrial):

@@ -53,6 +53,11 @@ def test_the_criterion_of_a_file(place: Path, tmp_path: Path) -> None:
     file = tmp_path / "conf.yaml"
     file.write_text("tuning: {accuracy_criterion: {absolute: 1}}")
     assert gate(place, "int8", "--tuning_config", str(file)) == 0
+    file.write_text("tuning: {accuracy_criterion: {absolute: 1, per_label: 0.1}}")
+    assert gate(place, "int8", "--tuning_config", str(file)) == 1
+    assert gate(place, "int8", "--tuning_config", str(file), "--per_label", "0.99") == 1
+    file.write_text("tuning: {accuracy_criterion: {absolute: 1}}")
+    assert gate(place, "int8", "--tuning_config", str(file), "--per_label", "0.1") == 1
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_an_unknown_key_comes_with_the_nearest_key_and_all_keys_allowed_there() 
     assert refusal(nested("tuning.accuracy_criterion", {"relativ": 0.01})) == (
         "`tuning.accuracy_criterion.relativ`: unknown key. Did you mean `relative`? "
         "Keys allowed under `tuning.accuracy_criterion`: "
-        "absolute, agreement, higher_is_better, multi_metrics, relative."
+        "absolute, agreement, higher_is_better, multi_metrics, per_label, relative."
     )
 
 

@@ -69,6 +69,7 @@ def test_the_defaults_are_these() -> None:
                 "relative": 0.01,
                 "absolute": None,
                 "agreement": 0.995,
+                "per_label": None,
                 "higher_is_better": None,
                 "multi_metrics": {"metrics": None, "weight": None, "higher_is_better": None},
             },

@@ -74,6 +74,14 @@ def test_a_trial_that_meets_the_criterion_by_luck_says_why() -> None:
     assert "accuracy 1.0000, met by luck: 60 of 300 predictions changed (+30 -30), and losses" in stream.getvalue()
 
 
+def test_a_trial_that_loses_a_label_names_it() -> None:
+    stream = io.StringIO()
+    progress = TrialProgress(disable=False, stream=stream)
+    progress.on_begin(REFERENCE, 1)
+    progress.on_trial(replace(TRIALS[1], lost_label=2, lost_recall=0.25), None)
+    assert "accuracy 0.7000, not met: recall of label 2 lower by 0.2500;" in stream.getvalue()
+
+
 def test_on_a_terminal_it_is_one_line_that_is_gone_afterwards() -> None:
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:

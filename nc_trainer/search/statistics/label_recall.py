@@ -47,6 +47,27 @@ def label_recalls(before: NDArray | None, after: NDArray | None, labels: Any) ->
     return tuple(_recall(before, after, labels, int(label)) for label in np.unique(labels[labels >= 0]))
 
 
+def set_recalls(before: NDArray | None, after: NDArray | None, labels: NDArray) -> tuple[LabelRecall, ...] | None:
+    """The recall of every label that occurs, where each row has a set of them.
+
+    Args:
+        before: 1 where the float model predicts a label, else 0, [rows, labels].
+        after: the same of the int8 model.
+        labels: the same of the truth.
+
+    Returns:
+        None where the three do not have one shape.
+    """
+    if before is None or after is None or not before.shape == after.shape == labels.shape:
+        return None
+    found = []
+    for label in np.flatnonzero(labels.any(axis=0)):
+        rows = labels[:, label] == 1
+        shares = (float((sets[rows, label] == 1).mean()) for sets in (before, after))
+        found.append(LabelRecall(int(label), int(rows.sum()), *shares))
+    return tuple(found)
+
+
 def beyond(recalls: Sequence[LabelRecall], tolerance: float) -> tuple[LabelRecall, ...]:
     """Those that lost more than `tolerance`."""
     return tuple(recall for recall in recalls if not recall.within(tolerance))

@@ -86,6 +86,8 @@ def _verdict(data: ReportData, trial: Trial) -> object:
     if trial.state == "failed":
         return "failed"
     said = "meets the criterion" if trial.accepted else "meets it by luck" if trial.lucky else "refused"
+    if trial.lost_label is not None:
+        said += f": the recall of label {trial.lost_label} is lower by {trial.lost_recall:.4f}"
     if trial.state == "pruned":
         said += f" after {share(trial.share)} of the rows"
     return [said, ", ", tag("strong", "chosen")] if trial.number == data.chosen else said
