@@ -18,7 +18,7 @@ from nc_trainer.hub.files import write_text_atomically
 from nc_trainer.search.criterion import Criterion
 from nc_trainer.search.gate import Slice, Verdict, judge
 from nc_trainer.search.metric import choose_metric
-from nc_trainer.search.statistics.flips import Flips
+from nc_trainer.search.statistics.flips import Flips, tolerance_in_words
 from nc_trainer.search.trial import Evaluation
 from nc_trainer.text_data.csv_and_json import read_rows
 from nc_trainer.trainer import QuantizationTrainer
@@ -126,7 +126,7 @@ def _flips(flips: Flips | None) -> str:
         return "not counted, there is no answer for each row"
     said = f"{flips.changed} of {flips.rows}"
     if flips.tolerance is not None:
-        said += f" by more than {flips.tolerance:.3g}"
+        said += f" by more than {tolerance_in_words(flips.tolerance)}"
     if flips.p_value is None:
         return said
     test = "McNemar's" if flips.tolerance is None else "sign test's"

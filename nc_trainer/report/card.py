@@ -9,6 +9,7 @@ from huggingface_hub import ModelCardData
 from nc_trainer.report.page.number_format import count, megabytes, metric_value, share, signed, times
 from nc_trainer.report.page.sections.recipe import PRECISIONS
 from nc_trainer.report.report_data import ReportData
+from nc_trainer.search.statistics.flips import tolerance_in_words
 
 BEGIN, END = "<!-- nc_trainer card: begin -->", "<!-- nc_trainer card: end -->"
 """What stands between these is written again each time; the rest of the file is its author's."""
@@ -113,7 +114,7 @@ def _numbers(data: ReportData) -> str:
     rows.append(("change", "", signed(chosen.value - baseline.value)))
     if chosen.flips is not None:
         split = "" if chosen.better is None else f" ({chosen.better} better, {chosen.worse} worse)"
-        beyond = "" if chosen.flip_tolerance is None else f" by more than {chosen.flip_tolerance:.3g}"
+        beyond = "" if chosen.flip_tolerance is None else f" by more than {tolerance_in_words(chosen.flip_tolerance)}"
         rows.append((f"answers that changed{beyond}", "", f"{chosen.flips} of {chosen.rows}{split}"))
     speed = data.speed.comparisons.get(data.chosen)
     if speed is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from transformers import PreTrainedModel
@@ -139,7 +139,7 @@ class _Collector:
         if chosen is reference.trial or self.config.examples == "never":
             return FlippedRows(note="Rows that flipped were not asked for." if chosen.flips else "")
         labels = reference.evaluation.labels
-        is_shown = before is not None and (before.ndim == 1 or are_label_sets(labels, before.astype(np.float64)))
+        is_shown = before is not None and _is_shown(before, labels)
         if before is None or after is None or not is_shown or before.shape != after.shape:
             return FlippedRows(note="There is not one answer for each row, so that rows cannot flip.")
         rows = self.search.rows.evaluated
@@ -149,6 +149,12 @@ class _Collector:
         answers = Answers(before, after, known, chosen.flip_tolerance or 0.0)
         found = flipped_rows(answers, rows, self.search.swapper, reference.trial.recipe, chosen.recipe)
         return replace(found, for_hub=self.config.examples == "always")
+
+
+def _is_shown(answers: np.ndarray, labels: Any) -> bool:
+    """Whether there is one answer for each row: a class, numbers, or a set of labels."""
+    are_numbers = np.issubdtype(answers.dtype, np.floating)
+    return answers.ndim == 1 or are_numbers or are_label_sets(labels, answers.astype(np.float64))
 
 
 def _model_name(model: PreTrainedModel) -> str:

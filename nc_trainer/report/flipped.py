@@ -12,6 +12,7 @@ from nc_trainer.int8.quantize import ModuleSwapper
 from nc_trainer.int8.replay import logits
 from nc_trainer.report.report_data import FlippedRow, FlippedRows
 from nc_trainer.search.evaluated_rows import EvaluatedBatch, EvaluationRows
+from nc_trainer.search.statistics.flips import changed_order
 
 MOST_EXAMPLES = 20
 
@@ -21,16 +22,20 @@ class Answers:
 
     Args:
         before: of the float model: classes, integers [rows]; sets of labels, 0 or 1 [rows, labels]; or the numbers of
-            a regression, floats [rows].
+            a regression, floats [rows] or [rows, numbers].
         after: the same of the chosen one.
         labels: of the same shape; a negative one is none, where they are no numbers.
-        tolerance: by how much a number may change and is no flip.
+        tolerance: by how much a number may change and is no flip, see `statistics.flips.number_tolerance`.
     """
 
     def __init__(
-        self, before: np.ndarray, after: np.ndarray, labels: np.ndarray | None, tolerance: float = 0.0
+        self,
+        before: np.ndarray,
+        after: np.ndarray,
+        labels: np.ndarray | None,
+        tolerance: float | tuple[float, ...] = 0.0,
     ) -> None:
-        self.before, self.after, self.labels, self.tolerance = before, after, labels, tolerance
+        self.before, self.after, self.labels, self.tolerance = before, after, labels, np.asarray(tolerance)
 
     @property
     def are_numbers(self) -> bool:
@@ -43,8 +48,13 @@ class Answers:
         Of a regression those that changed most come first.
         """
         change = np.abs(self.after - self.before)
-        rows = np.flatnonzero(change.reshape(len(change), -1).max(axis=1) > self.tolerance).tolist()
-        return sorted(rows, key=lambda row: (-float(change[row])) if self.are_numbers else self._rank(row))
+        rows = np.flatnonzero((change > self.tolerance).reshape(len(change), -1).any(axis=1)).tolist()
+        most = (change / np.where(self.tolerance > 0, self.tolerance, 1)).reshape(len(change), -1).max(axis=1)
+        return sorted(rows, key=lambda row: -float(most[row]) if self.are_numbers else self._rank(row))
+
+    def changed_order(self) -> float | None:
+        """The share of pairs of rows in another order, where each has one number; see `statistics.flips`."""
+        return changed_order(self.before, self.after) if self.are_numbers and self.before.ndim == 1 else None
 
     def _rank(self, row: int) -> int:
         if self.labels is None or np.array_equal(self.before[row], self.labels[row]):
@@ -73,7 +83,7 @@ def flipped_rows(
             texts = source.texts(batch.inputs, row - batch.first)
             found[row] = _example(answers, swapper.model, row, texts, [_of_row(batch, each, row) for each in pair])
     note = f"{len(shown)} of {len(flipped)} are shown." if len(flipped) > len(shown) else ""
-    return FlippedRows(tuple(found[row] for row in shown if row in found), note)
+    return FlippedRows(tuple(found[row] for row in shown if row in found), note, changed_order=answers.changed_order())
 
 
 def _probabilities(
@@ -98,11 +108,13 @@ def _example(
 ) -> FlippedRow:
     before, after = answers.before[row], answers.after[row]
     label = None if answers.labels is None else answers.labels[row]
-    is_known = label is not None and (answers.are_numbers or bool(np.all(label >= 0)))
+    name = None
+    if label is not None and (answers.are_numbers or bool(np.all(label >= 0))):
+        name = answer_name(model.config, label.astype(before.dtype))
     return FlippedRow(
         row=row,
         texts=texts,
-        label=answer_name(model.config, label) if is_known else None,
+        label=name,
         float_answer=answer_name(model.config, before),
         chosen_answer=answer_name(model.config, after),
         float_probability=_of_answer(pair[0], before),
@@ -119,7 +131,9 @@ def _of_answer(probabilities: np.ndarray | None, answer: Any) -> float | None:
 
 
 def answer_name(config: Any, answer: Any) -> str:
-    """A class, a set of labels (0 or 1 for each) or a number, as the page shows it."""
+    """A class, a set of labels (0 or 1 for each) or numbers, as the page shows it."""
+    if np.ndim(answer) and np.issubdtype(answer.dtype, np.floating):
+        return ", ".join(f"{number:.4g}" for number in answer)
     if np.ndim(answer):
         return ", ".join(label_name(config, int(number)) for number in np.flatnonzero(answer)) or "no label"
     return label_name(config, int(answer)) if np.issubdtype(answer.dtype, np.integer) else f"{answer:.4g}"

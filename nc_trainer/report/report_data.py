@@ -92,11 +92,13 @@ class FlippedRows:
     """Some of the rows that flipped in the chosen trial; how many there are stands in the trial.
 
     `note` says why there are none to show, or why not all. `for_hub`: whether their texts may be uploaded.
+    `changed_order`: of a regression, the share of all pairs of rows that stand in another order.
     """
 
     examples: tuple[FlippedRow, ...] = ()
     note: str = ""
     for_hub: bool = False
+    changed_order: float | None = None
 
 
 @dataclass(frozen=True)

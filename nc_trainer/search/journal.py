@@ -325,7 +325,9 @@ def _trial_to_dict(trial: Trial) -> dict[str, Any]:
 
 
 def _trial_from_dict(content: Mapping[str, Any]) -> Trial:
-    return trial_from({**content, "recipe": Recipe.from_dict(content["recipe"])})
+    tolerance = content.get("flip_tolerance")
+    tolerances = {"flip_tolerance": tuple(tolerance)} if isinstance(tolerance, list) else {}
+    return trial_from({**content, **tolerances, "recipe": Recipe.from_dict(content["recipe"])})
 
 
 def _array_to_dict(array: np.ndarray) -> dict[str, Any]:

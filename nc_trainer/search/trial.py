@@ -75,8 +75,8 @@ class Trial:
         low: least value that a pruned trial could have ended with.
         high: greatest value that a pruned trial could have ended with.
         share: which part of the evaluation rows was seen; flips of a pruned trial are counted on these.
-        flip_tolerance: by how much a number may change and is no flip, in its own unit; None where answers are no
-            numbers.
+        flip_tolerance: by how much a number may change and is no flip, in its own unit; of several numbers, for each.
+            None where answers are no numbers.
         lost_label: the label that lost most of its recall, where that is more than `per_label` allows.
         lost_recall: how much that is, as a share of its rows.
 
@@ -101,7 +101,7 @@ class Trial:
     low: float | None = None
     high: float | None = None
     share: float = 1.0
-    flip_tolerance: float | None = None
+    flip_tolerance: float | tuple[float, ...] | None = None
     lucky: bool = False
     lost_label: int | None = None
     lost_recall: float | None = None
@@ -180,18 +180,23 @@ def predicted_classes(predictions: Any, labels: Any = None) -> np.ndarray | None
     return first.argmax(axis=-1)
 
 
-def predicted_numbers(predictions: Any) -> np.ndarray | None:
-    """What a regression predicts, floats [rows], from [rows] or [rows, 1]; None for other shapes."""
+def predicted_numbers(predictions: Any, labels: Any = None) -> np.ndarray | None:
+    """What a regression predicts: floats [rows], from [rows] or [rows, 1]; [rows, numbers] if labels are so many.
+
+    None for other shapes.
+    """
     first = first_array(predictions)
     if first is None or not np.issubdtype(first.dtype, np.floating):
         return None
+    if are_numbers(labels, first):
+        return first
     return first.reshape(-1) if first.shape in ((len(first),), (len(first), 1)) else None
 
 
 def predicted_answers(predictions: Any, labels: Any = None) -> np.ndarray | None:
     """Classes or sets of labels, or else the numbers of a regression."""
     classes = predicted_classes(predictions, labels)
-    return predicted_numbers(predictions) if classes is None else classes
+    return predicted_numbers(predictions, labels) if classes is None else classes
 
 
 def first_array(predictions: Any) -> np.ndarray | None:

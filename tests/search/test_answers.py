@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nc_trainer.search.statistics.flips import Flips, compare_answers
+from nc_trainer.search.statistics.flips import Flips, changed_order, compare_answers
 from nc_trainer.search.trial import predicted_answers, predicted_classes
 
 SETS = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
@@ -63,6 +63,36 @@ def test_a_number_flips_if_it_changes_by_more_than_a_tenth_of_the_deviation() ->
     after = before + np.array([[0.99], [-1.01], [-1.5], [0.0]])
     assert compare_answers(before, after, np.array([-10.0, 9.0, -9.0, 10.0])) == Flips(4, 2, 1, 1, 1.0, 1.0)
     assert compare_answers(before[:, 0], after[:, 0]) == Flips(4, 2, tolerance=1.0)
+
+
+def test_of_several_numbers_each_has_its_own_tolerance() -> None:
+    before = np.array([[-10.0, -1.0], [10.0, 1.0], [-10.0, -1.0], [10.0, 1.0]])  # the deviations are 10 and 1
+    after = before + np.array([[0.9, 0.0], [0.0, 0.2], [2.0, -0.3], [-1.5, 0.0]])
+    labels = before + np.array([[0.0, 0.0], [0.0, 0.2], [0.0, 3.0], [0.0, 0.0]])
+    # row 2 is 2 tolerances further in one number and 3 in the other; row 1 meets its label
+    assert compare_answers(before, after, labels) == Flips(4, 3, 1, 2, 1.0, (1.0, 0.1))
+    assert compare_answers(before, after, labels + np.nan) == Flips(4, 3, 0, 0, 1.0, (1.0, 0.1))
+
+
+def test_a_number_that_is_always_the_same_flips_when_it_changes() -> None:
+    before = np.array([[1.5, 3.0], [2.5, 3.0]])
+    flips = compare_answers(before, before + np.array([[0.0, 1e-6], [0.0, 0.0]]), before)
+    assert flips == Flips(2, 1, 0, 1, 1.0, (0.05, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], 0.0),
+        ([11.0, 12.0, 13.0, 14.0], 0.0),
+        ([2.0, 1.0, 3.0, 4.0], 1 / 6),
+        ([4.0, 3.0, 2.0, 1.0], 1.0),
+        ([5.0, 5.0, 5.0, 5.0], None),
+    ],
+    ids=["same", "shifted", "two rows", "reversed", "all the same"],
+)
+def test_the_order_is_what_a_ranking_is_read_for(after: list[float], expected: float | None) -> None:
+    assert changed_order(np.array([1.0, 2.0, 3.0, 4.0]), np.array(after)) == pytest.approx(expected)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20))

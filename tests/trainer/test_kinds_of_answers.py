@@ -69,3 +69,30 @@ def test_a_flip_of_a_regression_is_a_change_above_a_tolerance_that_is_told(tmp_p
     most = np.argsort(-change, kind="stable")[: min(20, flips)]
     assert [example.row for example in result.report.flipped.examples] == most.tolist()
     assert f"changed their answer by more than {tolerance:.3g}" in render_page(result.report)
+    order = f"Of all pairs of rows {result.report.flipped.changed_order:.2%} stand in another order."
+    assert 0 <= result.report.flipped.changed_order < 0.5
+    assert order in render_page(result.report)
+
+
+def test_several_numbers_for_each_row_flip_by_their_own_tolerances(tmp_path: Path) -> None:
+    rows = token_rows(40).add_column("labels", [[0.5, 1.5, 2.5]] * 40)
+    trainer = trainer_of(tmp_path, tiny_bert(num_labels=3, problem_type="regression"), rows)
+    before = trainer.predict(rows).predictions
+    result = trainer.quantize(LOOSE)
+    change = np.abs(trainer.predict(rows).predictions - before)
+    tolerance = result.chosen.flip_tolerance
+    assert tolerance == tuple(0.1 * float(deviation) for deviation in before.std(axis=0, dtype=np.float64))
+    assert result.chosen.flips == int((change > tolerance).any(axis=1).sum()) > 0
+    assert result.chosen.better + result.chosen.worse == result.chosen.flips
+    most = np.argsort(-(change / tolerance).max(axis=1), kind="stable")[: min(20, result.chosen.flips)]
+    assert [example.row for example in result.report.flipped.examples] == most.tolist()
+    assert result.report.flipped.examples[0].label == "0.5, 1.5, 2.5"
+    assert f"by more than {min(tolerance):.3g} to {max(tolerance):.3g}" in render_page(result.report)
+
+
+def test_a_search_of_several_numbers_is_found_again_in_its_journal(tmp_path: Path) -> None:
+    rows = token_rows(40).add_column("labels", [[0.5, 1.5, 2.5]] * 40)
+    model = tiny_bert(num_labels=3, problem_type="regression")
+    first = trainer_of(tmp_path, model, rows).quantize(LOOSE)
+    again = trainer_of(tmp_path, tiny_bert(num_labels=3, problem_type="regression"), rows).quantize(LOOSE)
+    assert again.chosen == first.chosen

@@ -1,7 +1,7 @@
 """What a trial changed, row by row, against the float baseline.
 
 A row flips if its predicted class differs; with a set of labels, if the set differs; with a number, if that changes by
-more than a tolerance.
+more than a tolerance; with several numbers, if one of them does, by more than its own.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, kendalltau
 
 from nc_trainer.search.label_kinds import are_label_sets
 from nc_trainer.search.trial import first_array, predicted_classes, predicted_numbers
@@ -21,7 +21,8 @@ class Flips:
 
     `better` rows were wrong and became right, `worse` rows were right and became wrong; a row that went from one
     wrong class to another is in `changed` only. A set of labels is right if all of it is. Of numbers, those that
-    moved towards their label are `better` and those that moved away from it are `worse`.
+    moved towards their label are `better` and those that moved away from it are `worse`; of several numbers, by their
+    distance in standard deviations of each.
 
     `p_value` is McNemar's, exact and two-sided: the probability of a split at least this uneven if a flip were as
     likely to help as to hurt, Binomial(better + worse, 1/2); 1 when there is nothing to split. All three are None
@@ -37,7 +38,7 @@ class Flips:
     better: int | None = None
     worse: int | None = None
     p_value: float | None = None
-    tolerance: float | None = None
+    tolerance: float | tuple[float, ...] | None = None
 
 
 def compare_answers(before: Any, after: Any, labels: Any = None) -> Flips | None:
@@ -49,11 +50,11 @@ def compare_answers(before: Any, after: Any, labels: Any = None) -> Flips | None
         labels: of the same rows.
 
     Returns:
-        None where rows have neither a class, a set of labels, nor one number.
+        None where rows have neither a class, a set of labels, nor numbers.
     """
     first, classes = first_array(before), (predicted_classes(before, labels), predicted_classes(after, labels))
     if classes[0] is None or classes[1] is None:
-        return compare_numbers(predicted_numbers(before), predicted_numbers(after), labels)
+        return compare_numbers(predicted_numbers(before, labels), predicted_numbers(after, labels), labels)
     if first is not None and are_label_sets(labels, first):
         return compare_label_sets(classes[0], classes[1], labels)
     return compare_classes(*classes, labels)
@@ -101,9 +102,9 @@ def compare_numbers(before: NDArray | None, after: NDArray | None, labels: Any =
     that moved away from it.
 
     Args:
-        before: floats [rows] of the float model.
+        before: floats [rows], or [rows, numbers], of the float model.
         after: the same of the trial.
-        labels: numbers [rows], or anything else if unknown.
+        labels: numbers of that shape, or anything else if unknown.
 
     Returns:
         None if either is unknown or they differ in length.
@@ -111,20 +112,55 @@ def compare_numbers(before: NDArray | None, after: NDArray | None, labels: Any =
     if before is None or after is None or before.shape != after.shape or not before.size:
         return None
     tolerance = number_tolerance(before)
-    flipped = np.abs(after - before) > tolerance
+    flipped = (np.abs(after - before) > tolerance).reshape(len(before), -1).any(axis=1)
     rows, changed = len(before), int(flipped.sum())
-    if not isinstance(labels, np.ndarray) or labels.size != rows:
+    if not isinstance(labels, np.ndarray) or labels.size != before.size:
         return Flips(rows, changed, tolerance=tolerance)
-    truth = labels.reshape(-1)
-    closer = np.abs(after - truth) < np.abs(before - truth)
-    better = int((flipped & closer).sum())
-    worse = int((flipped & (np.abs(after - truth) > np.abs(before - truth))).sum())
+    truth = labels.reshape(before.shape)
+    far, near = _distance(before - truth, tolerance), _distance(after - truth, tolerance)
+    better, worse = int((flipped & (near < far)).sum()), int((flipped & (near > far)).sum())
     return Flips(rows, changed, better, worse, mcnemar(better, worse), tolerance)
 
 
-def number_tolerance(before: NDArray) -> float:
-    """By how much a prediction may change and is no flip: a tenth of the standard deviation of the float model's."""
-    return 0.1 * float(before.std(dtype=np.float64))
+def number_tolerance(before: NDArray) -> float | tuple[float, ...]:
+    """By how much a prediction may change and is no flip: a tenth of the standard deviation of the float model's.
+
+    Of [rows, numbers], one for each number.
+    """
+    if before.ndim == 1:
+        return 0.1 * float(before.std(dtype=np.float64))
+    return tuple(0.1 * float(deviation) for deviation in before.std(axis=0, dtype=np.float64))
+
+
+def tolerance_in_words(tolerance: float | tuple[float, ...]) -> str:
+    """That of one number, or the least and the largest of several."""
+    if isinstance(tolerance, tuple):
+        return f"{min(tolerance):.3g} to {max(tolerance):.3g}"
+    return f"{tolerance:.3g}"
+
+
+def changed_order(before: NDArray, after: NDArray) -> float | None:
+    """Which share of all pairs of rows stand in another order, from 0 to 1: (1 - Kendall's tau-b) / 2.
+
+    Source: Kendall, "A new measure of rank correlation" (1938); ties are left out as in tau-b.
+
+    Args:
+        before: floats [rows].
+        after: floats [rows].
+
+    Returns:
+        None where either puts all rows at the same place.
+    """
+    tau = float(kendalltau(before, after).statistic)
+    return None if np.isnan(tau) else (1 - tau) / 2
+
+
+def _distance(errors: NDArray, tolerance: float | tuple[float, ...]) -> NDArray:
+    """Of [rows]: the size; of [rows, numbers]: the root of the summed squares, each number in its own tolerance."""
+    if errors.ndim == 1:
+        return np.abs(errors)
+    units = np.asarray(tolerance)
+    return np.linalg.norm(errors / np.where(units > 0, units, 1.0), axis=1)
 
 
 def mcnemar(better: int, worse: int) -> float:

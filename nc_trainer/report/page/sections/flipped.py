@@ -4,6 +4,7 @@ from nc_trainer.report.page.html import Html, join, tag
 from nc_trainer.report.page.number_format import count, share
 from nc_trainer.report.report_data import FlippedRow, ReportData
 from nc_trainer.search import Trial
+from nc_trainer.search.statistics.flips import tolerance_in_words
 
 LONGEST = 600
 """Longer texts are cut, in characters."""
@@ -15,8 +16,9 @@ def flipped(data: ReportData) -> Html | None:
     if chosen is data.baseline or chosen.flips is None:
         return None
     are_numbers = chosen.flip_tolerance is not None
-    if not chosen.flips and are_numbers:
-        return tag("p", f"None: no answer changed by more than {chosen.flip_tolerance:.3g}.")
+    if not chosen.flips and chosen.flip_tolerance is not None:
+        beyond = tolerance_in_words(chosen.flip_tolerance)
+        return tag("p", f"None: no answer changed by more than {beyond}.{_order(data)}")
     if not chosen.flips:
         return tag("p", f"None: both models give the same answer to all {count(chosen.rows or 0, 'row')}.")
     return join(
@@ -31,10 +33,19 @@ def _counted(data: ReportData) -> str:
     chosen = data.chosen_trial
     said = f"{chosen.flips} of {count(chosen.rows or 0, 'row')} changed their answer"
     if chosen.flip_tolerance is not None:
-        said += f" by more than {chosen.flip_tolerance:.3g}, a tenth of the standard deviation of the float model's"
+        said += (
+            f" by more than {tolerance_in_words(chosen.flip_tolerance)}, a tenth of the standard deviation of the "
+            "float model's"
+        )
     has_probabilities = any(row.float_probability is not None for row in data.flipped.examples)
     shown = "Each model's probability is that of its own answer." if has_probabilities else ""
-    return " ".join(part for part in (f"{said}{_split(chosen)}.", shown, data.flipped.note) if part)
+    return " ".join(part for part in (f"{said}{_split(chosen)}.{_order(data)}", shown, data.flipped.note) if part)
+
+
+def _order(data: ReportData) -> str:
+    """What matters to a ranking: rows that stand in another order, which a shift of all numbers does not change."""
+    part = data.flipped.changed_order
+    return "" if part is None else f" Of all pairs of rows {part:.2%} stand in another order."
 
 
 def _split(chosen: Trial) -> str:
