@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from _shared.arguments import DataArguments, ModelArguments, parse_arguments
-from nc_trainer.config import TuningConfig
+from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub.adapters import merge_beside
 from nc_trainer.search import choose_metric
 from nc_trainer.trainer import QuantizationTrainer
+from nc_trainer.trainer.batches import train_rows_needed
 
 
 def run_script(run: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None) -> None:
@@ -156,6 +157,25 @@ def first_rows(rows: Dataset, purpose: str, data_args: DataArguments) -> Dataset
     """As many of the rows as the options allow for `train`, `validation` or `test`."""
     limit = data_args.limits[purpose]
     return rows if limit is None else rows.select(range(min(limit, len(rows))))
+
+
+def rows_needed(
+    splits: Mapping[str, Dataset], args: QuantizationTrainingArguments, config: TuningConfig | None = None
+) -> dict[str, Dataset]:
+    """The splits, of `train` under `--tune` only the rows that the search reads: no others need be tokenized.
+
+    Args:
+        splits: cut to their `--max_..._samples`.
+        args: what is to be done.
+        config: how `--tune` tunes; None is what `--tuning_config` names, else the defaults.
+
+    Raises:
+        ConfigError: the configuration is not valid.
+    """
+    if not args.tune or "train" not in splits:
+        return dict(splits)
+    config = config or (load_tuning_config(args.tuning_config) if args.tuning_config else TuningConfig())
+    return {**splits, "train": train_rows_needed(splits["train"], config)}
 
 
 def check_purposes(wanted: Sequence[str], found: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ from _shared.modes import (
     evaluate_once,
     first_rows,
     prepared_arguments,
+    rows_needed,
     run_modes,
     run_script,
     write_card,
@@ -51,7 +52,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     model_args, data_args, training_args = prepared_arguments(argv, SquadArguments)
     examples = load_examples(data_args, model_args, training_args)
     model, tokenizer = load_model(model_args, training_args)
-    features = make_features(examples, data_args, training_args, tokenizer)
+    features = make_features(rows_needed(examples, training_args), data_args, training_args, tokenizer)
     trainer = QuantizationQuestionAnsweringTrainer(
         model=model,
         args=training_args,

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
 
 from _shared.arguments import DataArguments
 from _shared.loading import check_model, explained, load_config, load_tokenizer, load_weights
-from _shared.modes import prepared_arguments, run_modes, run_script, write_card
+from _shared.modes import prepared_arguments, rows_needed, run_modes, run_script, write_card
 from _shared.script_rows import Splits, column_values, load_splits
 from texts import decoded, text_metrics, tokenize
 
@@ -74,7 +74,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         tokenizer = load_tokenizer(model_args)
         model = load_weights(model_args, config, AutoModelForSeq2SeqLM, training_args.int8)
     set_languages(model, tokenizer, data_args)
-    rows = tokenize_splits(splits, data_args, tokenizer)
+    rows = tokenize_splits(rows_needed(splits, training_args), data_args, tokenizer)
     trainer = QuantizationSeq2SeqTrainer(
         model=model,
         args=training_args,

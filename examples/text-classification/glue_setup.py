@@ -2,12 +2,12 @@
 
 from _shared.arguments import ModelArguments, purposes
 from _shared.loading import check_model, explained, load_config, load_tokenizer, load_weights
-from _shared.modes import check_purposes, first_rows
+from _shared.modes import check_purposes, first_rows, rows_needed
 from datasets import Dataset
 from glue_arguments import DataTrainingArguments
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from nc_trainer import QuantizationTrainingArguments
+from nc_trainer import QuantizationTrainingArguments, TuningConfig
 from nc_trainer.text_data.label_alignment import CLASSIFIER, align_labels, check_label_count, is_trained_classifier
 from nc_trainer.text_data.loading import TextData, load_files, load_from_hub, load_glue_folder
 from nc_trainer.text_data.preprocessing import ensure_pad_token, tokenize, usable_length
@@ -63,22 +63,30 @@ def tokenize_splits(
     training_args: QuantizationTrainingArguments,
     tokenizer: PreTrainedTokenizerBase,
     label_ids: list[int] | None,
+    config: TuningConfig | None = None,
 ) -> Datasets:
-    """The tokenized splits by name, those that the options need, each cut to its `--max_..._samples`."""
+    """The tokenized splits by name, those that the options need, each cut to its `--max_..._samples`.
+
+    Of the training rows only those that `--tune` needs, if that is what they are for; `config` is how it tunes.
+    """
     max_length = usable_length(tokenizer, data_args.max_seq_length)
+    splits = {
+        name: first_rows(data.splits[name], purpose, data_args)
+        for purpose in purposes(training_args)
+        for name in data.split_names(purpose)
+    }
     tokenized = {}
-    for purpose in purposes(training_args):
-        for name in data.split_names(purpose):
-            with training_args.main_process_first(desc=f"tokenizing {name}"):
-                tokenized[name] = tokenize(
-                    first_rows(data.splits[name], purpose, data_args),
-                    tokenizer,
-                    data.text_columns,
-                    max_length,
-                    data_args.pad_to_max_length,
-                    label_ids,
-                    use_cache=not data_args.overwrite_cache,
-                )
+    for name, rows in rows_needed(splits, training_args, config).items():
+        with training_args.main_process_first(desc=f"tokenizing {name}"):
+            tokenized[name] = tokenize(
+                rows,
+                tokenizer,
+                data.text_columns,
+                max_length,
+                data_args.pad_to_max_length,
+                label_ids,
+                use_cache=not data_args.overwrite_cache,
+            )
     return tokenized
 
 

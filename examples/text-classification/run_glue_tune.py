@@ -48,7 +48,7 @@ def run_with(
     prepare(model_args, training_args)
     data = load_data(data_args, model_args, training_args)
     model, tokenizer, label_ids = load_model(model_args, data, training_args)
-    datasets = tokenize_splits(data, data_args, training_args, tokenizer, label_ids)
+    datasets = tokenize_splits(data, data_args, training_args, tokenizer, label_ids, config)
     evaluation = splits_for("validation", datasets)
     trainer = QuantizationTrainer(
         model=model,

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for _shared
 
 from _shared.arguments import DataArguments
 from _shared.loading import check_model, explained, has_head, load_config, load_tokenizer, load_weights
-from _shared.modes import prepared_arguments, run_modes, run_script, write_card
+from _shared.modes import prepared_arguments, rows_needed, run_modes, run_script, write_card
 from _shared.script_rows import load_splits
 from tags import entity_metrics, named, tokenize, with_words
 
@@ -69,7 +69,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         raise NCTrainerError(f"tags of words need a fast tokenizer; {type(tokenizer).__name__} is none")
     length = usable_length(tokenizer, data_args.max_seq_length)
     options = (tokenizer, length, data_args.pad_to_max_length, ids, data_args.label_all_tokens)
-    rows = {split: tokenize(found, *options) for split, found in words.items()}
+    rows = {split: tokenize(found, *options) for split, found in rows_needed(words, training_args).items()}
     names = {number: str(name) for number, name in config.id2label.items()} | {ids[tag]: tag for tag in tags}
     trainer = QuantizationTrainer(
         model=model,

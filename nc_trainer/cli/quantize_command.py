@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nc_trainer.cli.text_job import Job, make_trainer
+from nc_trainer.config import TuningConfig, load_tuning_config
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.hub.adapters import merge_beside
 
@@ -38,11 +39,12 @@ def quantize(
         raise NCTrainerError(
             f"The output directory is the model's own, {job.model_dir}: its float weights would be lost."
         )
-    trainer = make_trainer(job)
+    config = load_tuning_config(tuning_config) if tuning_config else TuningConfig()
+    trainer = make_trainer(replace(job, search=config))
     trainer.args.int8_embeddings = embeddings
     trainer.args.report = report
     trainer.args.save_format = save_format
-    result = trainer.quantize(tuning_config)
+    result = trainer.quantize(config)
     print(result.table())
     trainer.save_model()
     print(

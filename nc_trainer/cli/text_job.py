@@ -6,6 +6,7 @@ from pathlib import Path
 from transformers import DataCollatorWithPadding, PretrainedConfig, PreTrainedModel
 
 from nc_trainer.cli.model_directory import load_model, load_tokenizer
+from nc_trainer.config import TuningConfig
 from nc_trainer.config.training_args import QuantizationTrainingArguments
 from nc_trainer.errors import NCTrainerError
 from nc_trainer.text_data.csv_and_json import Rows, read_rows
@@ -16,6 +17,7 @@ from nc_trainer.text_data.loading import TextData, load_files
 from nc_trainer.text_data.own_files import check_extensions, text_columns_of
 from nc_trainer.text_data.preprocessing import ensure_pad_token, tokenize, usable_length
 from nc_trainer.trainer import QuantizationTrainer
+from nc_trainer.trainer.batches import train_rows_needed
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Job:
 
     `data` and `calibration` are csv or json files with one or two text columns and one of labels; `max_length` is in
     tokens; without `text_columns` they are told from the first row, without `label_column` it is told from all rows
-    and the model; `slices` are columns that hold neither.
+    and the model; `slices` are columns that hold neither. With a `search`, only those of the `calibration` rows are
+    tokenized that it needs.
     """
 
     model_dir: Path
@@ -37,6 +40,7 @@ class Job:
     text_columns: tuple[str, ...] = ()
     label_column: str | None = None
     slices: tuple[str, ...] = ()
+    search: TuningConfig | None = None
 
 
 def make_trainer(job: Job) -> QuantizationTrainer:
@@ -80,9 +84,12 @@ def _trainer(job: Job, model: PreTrainedModel, data: TextData, label_ids: list[i
     tokenizer = load_tokenizer(job.model_dir)
     ensure_pad_token(tokenizer, model.config)
     length = usable_length(tokenizer, job.max_length)
+    splits = dict(data.splits)
+    if job.search and "train" in splits:
+        splits["train"] = train_rows_needed(splits["train"], job.search)
     rows = {
         split: tokenize(dataset, tokenizer, data.text_columns, length, False, label_ids)
-        for split, dataset in data.splits.items()
+        for split, dataset in splits.items()
     }
     arguments = QuantizationTrainingArguments(
         output_dir=str(job.output_dir),

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, Subset
 from transformers import Trainer
 
+from nc_trainer.config import TuningConfig
+from nc_trainer.config.quantization_section import AWARE_TRAINING
 from nc_trainer.errors import QuantizationError
 from nc_trainer.int8.replay import rows_in
 from nc_trainer.trainer.model_inputs import ModelInputs, labelled_inputs
@@ -37,6 +39,16 @@ def labelled_batches(trainer: Trainer, dataset: Any, rows: int, seed: int) -> li
         QuantizationError: the data set has no rows, or rows without labels.
     """
     return _gather(trainer, dataset, rows, seed, partial(labelled_inputs, trainer))
+
+
+def train_rows_needed(dataset: Any, config: TuningConfig) -> Any:
+    """The rows of a train set that a search reads, so that no others need be tokenized: all of them if it trains.
+
+    These are the rows that `calibration_batches` draws for the ranking out of the whole data set.
+    """
+    if config.quantization.approach == AWARE_TRAINING:
+        return dataset
+    return _sample(dataset, config.quantization.calibration.sampling_size, config.tuning.random_seed)
 
 
 def _gather(trainer: Trainer, dataset: Any, rows: int, seed: int, inputs_of: Inputs) -> list[dict[str, Tensor]]:

@@ -1,7 +1,10 @@
 """The demo's last steps on a classifier and rows of the user's own: quantize, load again, time."""
 
+from dataclasses import replace
+
 from nc_trainer.cli.demo.reload import check_in_new_process
 from nc_trainer.cli.text_job import Job, make_trainer
+from nc_trainer.config import TuningConfig
 from nc_trainer.report.report_files import PAGE_NAME
 from nc_trainer.trainer.batches import evaluation_batches
 
@@ -16,7 +19,7 @@ def run_yours(job: Job) -> int:
         NCTrainerError: the model or the data is not usable.
     """
     print(f"1. Quantizing {job.model_dir}, judged on {job.data}", flush=True)
-    trainer = make_trainer(job)
+    trainer = make_trainer(replace(job, search=TuningConfig()))
     result = trainer.quantize()
     print(result.table())
     if result.outcome == "baseline":
