@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 SHORTEST = 12
 """Rounds below which correlations are not estimated: they would be noise."""
@@ -39,7 +39,7 @@ def dependence(values: np.ndarray) -> Dependence:
     rounds = len(values)
     if rounds < SHORTEST or np.ptp(values) == 0:
         return Dependence(1, float(rounds))
-    correlations = _autocorrelations(rankdata(values))
+    correlations = _autocorrelations(scipy.stats.rankdata(values))
     window = 2 * _last_significant_lag(correlations, rounds)
     lags = np.arange(1, min(window, rounds - 1) + 1)
     weighted = np.minimum(1.0, 2 * (1 - lags / max(window, 1))) * correlations[lags]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import spearmanr, t
 
 from nc_trainer.explain.values import ShapleyValues
 
@@ -60,7 +60,7 @@ def compare_values(floats: Sequence[ShapleyValues], int8s: Sequence[ShapleyValue
     permutation_error = float(np.sqrt(np.square(errors).sum())) / rows
     spread = float(np.std(squares, ddof=1)) / math.sqrt(rows) if rows > 1 else permutation_error
     standard_error = max(spread, permutation_error)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, max(rows - 1, 1))) * standard_error
+    half = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, max(rows - 1, 1))) * standard_error
     before = np.concatenate([one.values for one in floats])
     after = np.concatenate([one.values for one in int8s])
     flipped = np.sign(before) * np.sign(after) < 0
@@ -100,4 +100,4 @@ def _squared_difference(draws: NDArray[np.float64]) -> tuple[float, float]:
 def _rank_correlation(floats: Sequence[ShapleyValues], int8s: Sequence[ShapleyValues]) -> float | None:
     pairs = [(f.values, i.values) for f, i in zip(floats, int8s, strict=True)]
     ordered = [(f, i) for f, i in pairs if len(set(f)) > 1 and len(set(i)) > 1]
-    return float(np.mean([spearmanr(f, i).statistic for f, i in ordered])) if ordered else None
+    return float(np.mean([scipy.stats.spearmanr(f, i).statistic for f, i in ordered])) if ordered else None

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from scipy.stats import binom
+import scipy
 
 from nc_trainer.config.recipe import Recipe
 from nc_trainer.search.criterion import Criterion
@@ -60,7 +60,7 @@ class Agreement:
     @cached_property
     def most(self) -> int:
         """So many changed predictions at most are explained by losses of the tolerated size."""
-        return max(self.alike, int(binom.ppf(QUANTILE, self.rows, self.tolerated)))
+        return max(self.alike, int(scipy.stats.binom.ppf(QUANTILE, self.rows, self.tolerated)))
 
     def cannot_be_told(self, flips: Flips) -> bool:
         """Whether the trial cannot be told from the float model."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import binomtest, kendalltau
 
 from nc_trainer.search.label_kinds import are_label_sets
 from nc_trainer.search.trial import first_array, predicted_classes, predicted_numbers
@@ -151,7 +151,7 @@ def changed_order(before: NDArray, after: NDArray) -> float | None:
     Returns:
         None where either puts all rows at the same place.
     """
-    tau = float(kendalltau(before, after).statistic)
+    tau = float(scipy.stats.kendalltau(before, after).statistic)
     return None if np.isnan(tau) else (1 - tau) / 2
 
 
@@ -165,7 +165,7 @@ def _distance(errors: NDArray, tolerance: float | tuple[float, ...]) -> NDArray:
 
 def mcnemar(better: int, worse: int) -> float:
     """The exact two-sided p-value of a split into `better` and `worse`; see `Flips`."""
-    return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
+    return float(scipy.stats.binomtest(better, better + worse).pvalue) if better + worse else 1.0
 
 
 def logits_error(baseline_predictions: Any, trial_predictions: Any) -> float | None:
