@@ -84,10 +84,14 @@ def _outputs(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Tensor]:
     if "labels" not in parameters_of(model):
         return _float_tensors(model(**inputs))
     rows = next(value.shape[0] for value in inputs.values() if value.dim())
+    config = getattr(model, "config", None)
+    labels = torch.zeros(rows, getattr(config, "num_labels", 1))
+    if labels.shape[1] > 1 and getattr(config, "problem_type", None) == "regression":
+        return _float_tensors(model(**inputs, labels=labels))  # torch broadcasts one number to several, and warns
     try:
         return _float_tensors(model(**inputs, labels=torch.zeros(rows, dtype=torch.long)))
     except ValueError:  # what torch raises where several labels of a row are expected
-        return _float_tensors(model(**inputs, labels=torch.zeros(rows, getattr(model.config, "num_labels", 1))))
+        return _float_tensors(model(**inputs, labels=labels))
 
 
 def _float_tensors(output: Any) -> list[Tensor]:

@@ -154,6 +154,11 @@ def test_any_kind_of_labels_will_do_and_the_config_stays_as_it_is(problem: str |
     assert model.config.problem_type == problem
 
 
+@pytest.mark.filterwarnings("error:Using a target size")
+def test_several_numbers_for_each_row_are_given_as_labels() -> None:
+    assert len(recipe_of(tiny_bert(num_labels=3, problem_type="regression")).read_rows) == 4
+
+
 def test_frozen_weights_are_no_hindrance() -> None:
     model = tiny_bert().requires_grad_(False)
     assert len(recipe_of(model).read_rows) == 4
